@@ -1,0 +1,115 @@
+"""Every Redis key and queue name. An operator opens this file first; no key literal stands anywhere else.
+
+A key's chat part is the chat id, or `{account}@{chat_id}` for an account other than the default.
+`Keys(prefix="{p7}:")` puts the same layout into one slot of a Redis Cluster.
+"""
+
+from dataclasses import dataclass
+
+from core.ids import DEFAULT_ACCOUNT
+
+
+def chat_part(account: str, chat_id: str) -> str:
+    """How a chat is named inside a key."""
+    return chat_id if account == DEFAULT_ACCOUNT else f"{account}@{chat_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueKeys:
+    """The keys of one chat engine (see core/chats.py).
+
+    source        LIST    messages of all chats, as producers push them
+    taken         LIST    the message that woke a collector; read before `source`
+    items         LIST    + member: messages of one chat, being gathered or waiting to be sent
+    last          STRING  + member: time of the chat's last message, Unix ms
+    lock          STRING  + member: lease on the chat, value = fencing token
+    opened        HASH    member -> time of the first message since the last lease, Unix ms
+    deadlines     ZSET    member -> when the chat is due (or its lease ends), Unix ms
+    pending       LIST    members that are due, waiting for a worker
+    fence         STRING  counter of fencing tokens
+    dead          HASH    dead letter id -> the letter (core/deadletters.py)
+    """
+
+    source: str
+    taken: str
+    items: str
+    last: str
+    lock: str
+    opened: str
+    deadlines: str
+    pending: str
+    fence: str
+    dead: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All names, under one prefix."""
+
+    prefix: str = ""
+
+    @property
+    def incoming(self) -> QueueKeys:
+        """`queue:incoming` -> `queue:batch:{channel}:{chat}` -> turns."""
+        p = self.prefix
+        return QueueKeys(
+            source=f"{p}queue:incoming",
+            taken=f"{p}queue:incoming:taken",
+            items=f"{p}queue:batch:",
+            last=f"{p}last_seen:",
+            lock=f"{p}lock:batch:",
+            opened=f"{p}queue:debounce:opened",
+            deadlines=f"{p}queue:debounce:deadlines",
+            pending=f"{p}queue:debounce:pending",
+            fence=f"{p}queue:debounce:fence",
+            dead=self.dead("incoming"),
+        )
+
+    @property
+    def outgoing(self) -> QueueKeys:
+        """`queue:outgoing` -> `queue:outbound:{channel}:{chat}` -> the channels."""
+        p = self.prefix
+        return QueueKeys(
+            source=f"{p}queue:outgoing",
+            taken=f"{p}queue:outgoing:taken",
+            items=f"{p}queue:outbound:",
+            last=f"{p}last_queued:",
+            lock=f"{p}lock:outbound:",
+            opened=f"{p}queue:outbound_opened",
+            deadlines=f"{p}queue:outbound_deadlines",
+            pending=f"{p}queue:outbound_pending",
+            fence=f"{p}queue:outbound_fence",
+            dead=self.dead("outgoing"),
+        )
+
+    def dead(self, door: str) -> str:
+        """Dead letters of one door: incoming, outgoing, or webhook:{channel}."""
+        return f"{self.prefix}dead:{door}"
+
+    def seen(self, channel: str, account: str, event_key: str) -> str:
+        """Set while a vendor's event is remembered, so that a repeated webhook is queued once."""
+        return f"{self.prefix}seen:{channel}:{account}:{event_key}"
+
+    def sent(self, channel: str, account: str, message_id: str) -> str:
+        """Set for each message that we sent ourselves: its echo is ours, not an operator's."""
+        return f"{self.prefix}sent:{channel}:{account}:{message_id}"
+
+    def sending(self, channel: str, account: str, chat_id: str) -> str:
+        """HASH fingerprint -> how many sends are under way: an echo may arrive before the vendor's answer."""
+        return f"{self.prefix}sending:{channel}:{account}:{chat_id}"
+
+    def idempotency(self, channel: str, account: str, key: str) -> str:
+        """What became of a send with this idempotency key."""
+        return f"{self.prefix}idem:{channel}:{account}:{key}"
+
+    def cache(self, channel: str, account: str, name: str) -> str:
+        """A vendor fact kept for a while, such as a chat's ad."""
+        return f"{self.prefix}cache:{channel}:{account}:{name}"
+
+    def token(self, channel: str, account: str) -> str:
+        """The vendor's access token, shared by the replicas of a channel."""
+        return f"{self.prefix}token:{channel}:{account}"
+
+    def bell(self, name: str) -> str:
+        """Pub/sub channel that wakes waiters of every replica: turns, outbox, ..."""
+        return f"{self.prefix}bell:{name}"

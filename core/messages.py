@@ -1,0 +1,198 @@
+"""The unified message: what every channel puts on `queue:incoming` and what goes to `queue:outgoing`.
+
+The names of docs/architecture.md are a contract with foreign producers. What was added since is optional,
+so a producer that knows only the first fields keeps working. Unknown fields are kept out, never refused.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId, UserId
+from core.registry import CHANNEL_NAMES
+
+ACCOUNT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+#: PostgreSQL cannot hold NUL in text; no messenger shows it either.
+NUL = "\x00"
+
+Event = Literal[
+    "message", "edit", "delete", "read", "delivered", "postback", "reaction", "operator_message", "notice"
+]
+
+
+def _number_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _without_nul(value: str) -> str:
+    return value.replace(NUL, "")
+
+
+def _known_channel(value: str) -> str:
+    if value not in CHANNEL_NAMES:
+        raise ValueError(f"unknown channel {value[:40]!r}; known: {', '.join(sorted(CHANNEL_NAMES))}")
+    return value
+
+
+def _in_utc(value: object) -> object:
+    """A timestamp without an offset is UTC by contract; datetime would guess local time."""
+    if isinstance(value, str) and value:
+        parsed = datetime.fromisoformat(value.strip())
+        return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return value
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+#: Ids are opaque text; producers that write numbers mean the same.
+IdField = Field(min_length=1, max_length=512)
+User = Annotated[UserId, BeforeValidator(_number_as_text), IdField]
+Chat = Annotated[ChatId, BeforeValidator(_number_as_text), IdField]
+Message = Annotated[MessageId, BeforeValidator(_number_as_text), IdField]
+Channel = Annotated[ChannelName, AfterValidator(_known_channel)]
+Account = Annotated[AccountId, Field(pattern=ACCOUNT_PATTERN)]
+UtcTime = Annotated[AwareDatetime, BeforeValidator(_in_utc)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Image(_Frozen):
+    """One picture; `url` may expire, `file_id` is the vendor's own."""
+
+    url: str | None = None
+    file_id: str | None = None
+    caption: str | None = None
+
+
+class File(_Frozen):
+    """A video, a document or a sticker; `kind` is the vendor's word for it."""
+
+    url: str | None = None
+    file_id: str | None = None
+    name: str | None = None
+    kind: str | None = None
+
+
+class Location(_Frozen):
+    """A place on the map, degrees WGS 84."""
+
+    latitude: float
+    longitude: float
+    title: str | None = None
+
+
+class Contact(_Frozen):
+    """A shared address-book card."""
+
+    name: str | None = None
+    phone: str | None = None
+
+
+class Media(_Frozen):
+    """Everything in a message that is not its text."""
+
+    has_voice: bool = False
+    voice_url: str | None = None
+    voice_transcribed_text: str | None = None
+    voice_file_id: str | None = None
+    voice_seconds: float | None = None
+    has_images: bool = False
+    images: tuple[Image, ...] = ()
+    has_video: bool = False
+    videos: tuple[File, ...] = ()
+    has_document: bool = False
+    documents: tuple[File, ...] = ()
+    locations: tuple[Location, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True when the message carries words only."""
+        listed = self.images or self.videos or self.documents or self.locations or self.contacts
+        return not (self.has_voice or self.has_images or self.has_video or self.has_document or listed)
+
+
+class Meta(_Frozen):
+    """Where the message came from: the ad it is about, and the vendor's own body for later study."""
+
+    ad_channel: str = ""
+    ad_id: Annotated[str | None, BeforeValidator(_number_as_text)] = None
+    ad_title: str | None = None
+    ad_price: str | None = None
+    ad_url: str | None = None
+    raw: dict[str, Any] = Field(default_factory=dict)
+
+
+class IncomingMessage(_Frozen):
+    """One event from a customer (or from an operator, seen in the vendor's app)."""
+
+    channel: Channel
+    account: Account = DEFAULT_ACCOUNT
+    event: Event = "message"
+    external_user_id: User
+    external_chat_id: Chat
+    external_message_id: Message
+    text: Text = ""
+    timestamp: UtcTime
+    client_name: Text | None = None
+    client_phone: Text | None = None
+    client_email: Text | None = None
+    media: Media = Media()
+    meta: Meta = Meta()
+    reply_to: MessageId | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nulls_are_absences(cls, value: object) -> object:
+        """Producers in other languages write null where they mean nothing; both are the default."""
+        if isinstance(value, dict):
+            return {key: item for key, item in value.items() if item is not None}
+        return value
+
+
+class OutgoingMessage(_Frozen):
+    """One message to send; `{channel, external_chat_id, text}` is enough, the rest has defaults.
+
+    `id` names the delivery. A producer that repeats an `idempotency_key` names the same delivery again.
+    """
+
+    id: UUID = Field(default_factory=uuid4)
+    channel: Channel
+    account: Account = DEFAULT_ACCOUNT
+    external_chat_id: Chat
+    text: Annotated[Text, Field(max_length=20_000)] = ""
+    image_url: str | None = None
+    idempotency_key: Annotated[str | None, Field(max_length=200)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_key_is_one_delivery(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        given = {key: item for key, item in value.items() if item is not None}
+        if given.get("idempotency_key") and not given.get("id"):
+            given["id"] = delivery_id(given)
+        return given
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "OutgoingMessage":
+        if not self.text.strip() and not self.image_url:
+            raise ValueError("a message needs a text or an image_url")
+        return self
+
+
+def delivery_id(given: dict[str, Any]) -> UUID:
+    """The delivery that an idempotency key names, within its channel and account."""
+    account = given.get("account") or DEFAULT_ACCOUNT
+    return uuid5(NAMESPACE_URL, f"{given.get('channel')}|{account}|{given['idempotency_key']}")
