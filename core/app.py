@@ -1,0 +1,146 @@
+"""build_app(): MCP, REST, webhooks, /health, /info and /metrics of one service, and its one lifespan."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.mcpserver import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.api import api_routes, json_endpoint, openapi_document
+from core.auth import ApiKeyAsBearer, KeyRing, KeyVerifier, RequireKey
+from core.observability import Metrics
+from core.operations import Operation
+from core.problems import problem
+from core.tools import ToolGuard, add_tools
+
+VERSION = "0.1.0"
+_LOCAL_HOSTS = ("127.0.0.1:*", "localhost:*", "testserver")
+
+Reader = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class ServiceParts:
+    """What a service is made of; the same constructor takes real parts and fakes.
+
+    `health` answers within milliseconds whatever the vendor does; `info` may look further. `lifespan` opens
+    and closes every connection and loop of the process.
+    """
+
+    name: str
+    title: str
+    instructions: str
+    operations: Sequence[Operation]
+    keys: KeyRing
+    metrics: Metrics
+    health: Reader
+    info: Reader
+    lifespan: Callable[[], AbstractAsyncContextManager[None]]
+    public_routes: Sequence[BaseRoute] = ()
+    openapi_extra: Mapping[str, Any] = field(default_factory=dict)
+    allowed_hosts: Sequence[str] = ()
+
+
+def build_server(parts: ServiceParts) -> MCPServer:
+    """The MCP server of a service; over HTTP every call needs a key, over stdio the launcher is trusted."""
+    server = MCPServer(
+        parts.name,
+        title=parts.title,
+        version=VERSION,
+        instructions=parts.instructions,
+        extensions=[ToolGuard(parts.operations, parts.metrics)],
+        token_verifier=KeyVerifier(parts.keys),
+        auth=_keys_only(),
+        log_level="WARNING",
+    )
+    add_tools(server, parts.operations)
+    return server
+
+
+def build_app(parts: ServiceParts, *, mcp: bool = True) -> Starlette:
+    """The whole service as one ASGI application. `mcp=False` leaves /mcp out (public forms)."""
+    server = build_server(parts) if mcp else None
+    mounted = [Mount("/", app=ApiKeyAsBearer(_mcp_app(server, parts)))] if server else []
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with parts.lifespan():
+            if server is None:
+                yield
+                return
+            async with server.session_manager.run():
+                yield
+
+    app = Starlette(
+        routes=[*_routes(parts), *parts.public_routes, *mounted],
+        lifespan=lifespan,
+        middleware=[Middleware(StripHeaderSpaces)],
+        exception_handlers={404: _not_found, 405: _not_allowed},
+    )
+    app.state.mcp = server
+    return app
+
+
+def _routes(parts: ServiceParts) -> list[BaseRoute]:
+    document = openapi_document(parts.title, VERSION, parts.operations, dict(parts.openapi_extra))
+
+    async def metrics(_: Request) -> Response:
+        body, content_type = parts.metrics.exposition()
+        return Response(body, media_type=content_type)
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(document)
+
+    guarded = [
+        *api_routes(parts.operations, parts.metrics),
+        Route("/info", json_endpoint(parts.info)),
+        Route("/metrics", metrics),
+    ]
+    for route in guarded:
+        route.app = RequireKey(route.app, parts.keys)
+    return [Route("/health", json_endpoint(parts.health)), Route("/openapi.json", openapi), *guarded]
+
+
+def _mcp_app(server: MCPServer, parts: ServiceParts) -> ASGIApp:
+    hosts = [*_LOCAL_HOSTS, *(form for host in parts.allowed_hosts for form in (host, f"{host}:*"))]
+    origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
+    return server.streamable_http_app(
+        stateless_http=True,
+        transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
+    )
+
+
+def _keys_only() -> AuthSettings:
+    """Static keys: without a resource URL no metadata is published that would send clients to OAuth."""
+    return AuthSettings(issuer_url="http://localhost", resource_server_url=None)  # type: ignore[arg-type]  # kept as typed
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    return problem(404, "not_found", f"There is nothing at {request.url.path}. See /openapi.json.")
+
+
+async def _not_allowed(request: Request, _: Exception) -> Response:
+    return problem(
+        405, "method_not_allowed", f"{request.method} is not for {request.url.path}. See /openapi.json."
+    )
+
+
+class StripHeaderSpaces:
+    """httptools leaves trailing spaces in header values; MCP compares headers with the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and any(value[-1:] in (b" ", b"\t") for _, value in scope["headers"]):
+            scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+        await self._app(scope, receive, send)

@@ -1,0 +1,86 @@
+-- Moves up to ARGV[3] messages, first of `taken`, then of `source`, into their chats.
+-- -> {moved, next due, 0 or the index in KEYS of the list whose head is stuck, why, {stuck messages}}
+local LIMIT, REMEMBER = tonumber(ARGV[3]), 7 * 24 * 3600 * 1000
+local CHUNK, BUDGET, STUCK = 32, 8 * 1024 * 1024, 100
+local chats, members = {}, {}
+local total, bytes, stuck_in = 0, 0, 0
+
+local function add(member, raw)
+  local chat = chats[member]
+  if not chat then
+    chat = {}
+    chats[member], members[#members + 1] = chat, member
+  end
+  chat[#chat + 1] = raw
+  total, bytes = total + 1, bytes + #raw
+end
+
+-- How many messages at the head of KEYS[index] were added.
+local function read_head(index)
+  local count = 0
+  while true do
+    local raws = redis.call('LRANGE', KEYS[index], count, count + CHUNK - 1)
+    for _, raw in ipairs(raws) do
+      if total >= LIMIT or bytes >= BUDGET then return count end
+      local member = member_of(raw)
+      if not member then
+        stuck_in = index
+        return count
+      end
+      add(member, raw)
+      count = count + 1
+    end
+    if #raws < CHUNK then return count end
+  end
+end
+
+-- Appends every chat's messages. -> deadlines for ZADD, messages of chats whose key is not a list.
+local function append()
+  local first = redis.call('HMGET', OPENED, unpack(members))
+  local opened, due, refused = {}, {}, {}
+  for i, member in ipairs(members) do
+    local length = redis.pcall('RPUSH', ITEMS .. member, unpack(chats[member]))
+    if type(length) == 'number' then
+      redis.call('SET', LAST .. member, NOW, 'PX', REMEMBER)
+      if not first[i] then opened[#opened + 1], opened[#opened + 2] = member, NOW end
+      due[#due + 1], due[#due + 2] = closes_at(member, tonumber(first[i]) or NOW, NOW, length), member
+    elseif string.find(length.err, 'WRONGTYPE') then
+      for _, raw in ipairs(chats[member]) do refused[#refused + 1] = raw end
+    else
+      return length -- out of memory and the like: raised by the first write, so nothing has changed
+    end
+  end
+  if #opened > 0 then redis.call('HSET', OPENED, unpack(opened)) end
+  if #due > 0 then redis.call('ZADD', DEADLINES, unpack(due)) end
+  return refused
+end
+
+local function put_back(raws)
+  for i = #raws, 1, -1 do redis.call('LPUSH', TAKEN, raws[i]) end
+end
+
+-- The unreadable messages at the head of KEYS[index], at least one of them.
+local function stuck_head(index)
+  local stuck, size = {}, 0
+  for i = 0, STUCK - 1 do
+    local raw = redis.call('LINDEX', KEYS[index], i)
+    if not raw or member_of(raw) or (i > 0 and size + #raw > BUDGET) then break end
+    stuck[#stuck + 1], size = raw, size + #raw
+  end
+  return stuck
+end
+
+local from_taken = read_head(2)
+local from_source = stuck_in == 0 and read_head(1) or 0
+local refused = {}
+if total > 0 then
+  refused = append()
+  if refused.err then return refused end
+  redis.call('LTRIM', TAKEN, from_taken, -1)
+  redis.call('LTRIM', SOURCE, from_source, -1)
+end
+if #refused > 0 then
+  put_back(refused)
+  return { total - #refused, next_due(), 2, 'refused', refused }
+end
+return { total, next_due(), stuck_in, 'unread', stuck_in > 0 and stuck_head(stuck_in) or {} }

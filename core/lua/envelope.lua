@@ -1,0 +1,37 @@
+-- Which chat a raw message belongs to. It refuses more than core.messages does, never less about these fields.
+local TWO, TAIL = '[\194-\223][\128-\191]', '[\128-\191]'
+local SEQUENCES = {
+  TWO,
+  '\224[\160-\191]' .. TAIL, '[\225-\236\238\239]' .. TAIL .. TAIL, '\237[\128-\159]' .. TAIL,
+  '\240[\144-\191]' .. TAIL .. TAIL, '[\241-\243]' .. TAIL .. TAIL .. TAIL, '\244[\128-\143]' .. TAIL .. TAIL,
+}
+
+local function is_utf8(text)
+  if not string.find(text, '[\128-\255]') then return true end
+  for _, sequence in ipairs(SEQUENCES) do text = string.gsub(text, sequence, '') end
+  return not string.find(text, '[\128-\255]')
+end
+
+local function is_id(value)
+  return type(value) == 'string' and value ~= '' and #value <= 2048
+    and not string.find(value, '%z') and is_utf8(value)
+end
+
+-- The account's part of the member; nil when it is no account name.
+local function account_part(account)
+  if account == nil or account == cjson.null or account == 'default' then return '' end
+  if type(account) ~= 'string' or #account > 32 then return nil end
+  return string.find(account, '^[a-z0-9][a-z0-9_-]*$') and account .. '@'
+end
+
+-- "{channel}:{chat part}" as core.chats.member_name builds it; nil when the message must be looked at.
+local function member_of(raw)
+  if #raw > RULES.max_bytes then return nil end
+  local read, message = pcall(cjson.decode, raw)
+  if not read or type(message) ~= 'table' then return nil end
+  if type(message.channel) ~= 'string' or not RULES.channels[message.channel] then return nil end
+  if RULES.needs_id and type(message.id) ~= 'string' then return nil end
+  local account = account_part(message.account)
+  if not account or not is_id(message.external_chat_id) then return nil end
+  return message.channel .. ':' .. account .. message.external_chat_id
+end

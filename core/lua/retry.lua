@@ -1,0 +1,13 @@
+-- Gives the chat ARGV[3] (token ARGV[4]) back untouched, due at ARGV[5] and not before, whatever arrives.
+-- ARGV[6]: when its first message came, so that the longest wait still counts from there. -> 1 or 0 as ack
+local member, token, due_at = ARGV[3], ARGV[4], tonumber(ARGV[5])
+if redis.call('GET', LOCK .. member) ~= token then return 0 end
+
+if due_at > NOW then
+  redis.call('SET', LOCK .. member, '-' .. token, 'PX', due_at - NOW)
+else
+  redis.call('DEL', LOCK .. member)
+end
+redis.call('HSET', OPENED, member, ARGV[6])
+redis.call('ZADD', DEADLINES, due_at, member)
+return 1

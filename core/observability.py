@@ -1,0 +1,102 @@
+"""Logs and counters: one JSON line per event on stderr, secrets masked; Prometheus text for /metrics."""
+
+import logging
+import sys
+from collections.abc import Iterable, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+MASK = "***"
+_QUIET = ("httpx", "httpcore", "httpx2", "httpcore2", "uvicorn.access", "mcp")
+
+
+def configure_logging(
+    service: str, *, level: str, console: bool, secrets: Iterable[str] = (), stream: TextIO | None = None
+) -> None:
+    """Send every log line of this process, ours and the libraries', to stderr in one form."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _service_name(service),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_formatter(shared, console=console, secrets=secrets))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Masking(logging.Formatter):
+    """Renders with `inner` and masks every known secret in the result, wherever it came from."""
+
+    def __init__(self, inner: logging.Formatter, secrets: Iterable[str]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._secrets = sorted({secret for secret in secrets if len(secret) >= 8}, key=len, reverse=True)
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = self._inner.format(record)
+        for secret in self._secrets:
+            line = line.replace(secret, MASK)
+        return line
+
+
+def _formatter(shared: list[Any], *, console: bool, secrets: Iterable[str]) -> logging.Formatter:
+    if console:
+        last: list[Any] = [structlog.dev.ConsoleRenderer(colors=False)]
+    else:
+        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    inner = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    )
+    return Masking(inner, secrets)
+
+
+def _service_name(service: str) -> Any:
+    def add(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("service", service)
+        return event
+
+    return add
+
+
+class Metrics:
+    """The counters of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.webhook_events = self._counter("webhook_events", "Events of webhooks", "channel", "outcome")
+        self.sends = self._counter("sends", "Messages handed to a messenger", "channel", "outcome")
+        self.requests = self._counter("requests", "Calls of REST routes and tools", "operation", "outcome")
+        self.collected = self._counter("collected_messages", "Messages moved into their chats", "queue")
+        self.dead_letters = self._counter("dead_letters", "Messages nobody could read or send", "door")
+        self.turns = self._counter("turns", "Turns by what became of them", "outcome")
+        self.lag = Histogram(
+            "eldoleado_due_lag_seconds",
+            "From a chat's deadline to its lease",
+            ["queue"],
+            registry=self.registry,
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30),
+        )
+        self.depth = Gauge(
+            "eldoleado_queue_depth", "Messages or chats that wait", ["queue", "place"], registry=self.registry
+        )
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The body of /metrics and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+    def _counter(self, name: str, says: str, *labels: str) -> Counter:
+        return Counter(f"eldoleado_{name}", says, labels, registry=self.registry)

@@ -1,0 +1,53 @@
+"""Running one service: uvicorn with a clean stop, or its tools over stdio."""
+
+import asyncio
+import signal
+from types import FrameType
+
+import uvicorn
+from mcp.server.subscriptions import ListenHandler
+from starlette.applications import Starlette
+
+from core.app import ServiceParts, build_server
+from core.settings import ServiceSettings
+
+
+class _Server(uvicorn.Server):
+    """Ends listen streams first: one connected listener would keep the process alive for ever."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._mcp = getattr(app.state, "mcp", None)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._mcp is not None:
+            entry = self._mcp._lowlevel_server.get_request_handler("subscriptions/listen")  # noqa: SLF001  # no public way in mcp 2.3
+            handler = getattr(entry, "handler", entry)
+            if isinstance(handler, ListenHandler):
+                handler.close()
+        super().handle_exit(sig, frame)
+
+
+def serve(app: Starlette, settings: ServiceSettings, *, port: int) -> None:
+    """Serve until SIGTERM or SIGINT. uvloop and httptools where they are; no access log on the hot path."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port or port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+    _Server(config, app).run()
+
+
+def serve_stdio(parts: ServiceParts) -> None:
+    """Serve the tools of a service over stdin and stdout, for a client that started this process."""
+
+    async def run() -> None:
+        async with parts.lifespan():
+            await build_server(parts).run_stdio_async()
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asyncio.run(run())

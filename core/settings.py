@@ -1,0 +1,81 @@
+"""Settings from the environment: frozen, complete, or no start. Every mistake is told at once."""
+
+import sys
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+S = TypeVar("S", bound=BaseSettings)
+T = TypeVar("T", bound=BaseSettings)
+
+
+class EnvironmentSettings(BaseSettings):
+    """Read once from the environment; an empty variable counts as absent."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+
+class ServiceSettings(EnvironmentSettings):
+    """What every service of ours reads."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=0, ge=0, le=65535, description="port to listen on; 0 = the registry's")
+    redis_url: SecretStr = Field(description="redis://… of Redis or Valkey >= 6.2, AOF on")
+    redis_timeout_seconds: float = Field(default=1.0, gt=0, description="longest wait for an answer of Redis")
+    redis_prefix: str = Field(default="", description="prefix of every key, such as {p0}: on a Redis Cluster")
+    api_keys: SecretStr = Field(description="who may call: name=key,name=key")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="public host names of /mcp, comma separated; localhost is always allowed"
+    )
+    spool_dir: str = Field(default="var/spool", description="folder that keeps events while Redis is away")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    shutdown_seconds: int = Field(default=10, ge=1, description="longest wait for requests at the end")
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+
+def load(first: type[S], second: type[T]) -> tuple[S, T]:
+    """Both settings, or an end of the process with the full list of what is wrong (exit code 2)."""
+    made: list[Any] = []
+    wrong: list[str] = []
+    for settings in (first, second):
+        try:
+            made.append(settings())
+        except ValidationError as error:
+            wrong.extend(_complaints(settings, error))
+    if wrong:
+        _refuse(wrong)
+    return made[0], made[1]
+
+
+def load_one(settings: type[S]) -> S:
+    """One settings class, or an end of the process with the full list of what is wrong."""
+    try:
+        return settings()
+    except ValidationError as error:
+        _refuse(_complaints(settings, error))
+
+
+def _complaints(settings: type[BaseSettings], error: ValidationError) -> list[str]:
+    prefix = settings.model_config.get("env_prefix", "").upper()
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = prefix + "_".join(str(part) for part in problem["loc"]).upper()
+        said = "is missing" if problem["type"] == "missing" else problem["msg"]
+        lines.append(f"{name}: {said}")
+    return lines
+
+
+def _refuse(wrong: list[str]) -> NoReturn:
+    sys.stderr.write("The settings are not complete. Mend these variables (see .env.example):\n")
+    sys.stderr.writelines(f"  {line}\n" for line in sorted(set(wrong)))
+    raise SystemExit(2)

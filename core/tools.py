@@ -1,0 +1,149 @@
+"""The MCP tools of a service, built from its operations, and the guard in front of them."""
+
+import difflib
+import inspect
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import structlog
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.extension import Extension
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolRequestParams, CallToolResult, TextContent, ToolAnnotations
+from pydantic import BaseModel, ValidationError
+
+from core.errors import ChannelError
+from core.jsontext import write_json
+from core.observability import Metrics
+from core.operations import Effect, Operation
+from core.untrusted import clean_fields
+
+ANSWER_LIMIT = 60_000
+
+_ANNOTATIONS: dict[Effect, ToolAnnotations] = {
+    "read": ToolAnnotations(read_only_hint=True, open_world_hint=True),
+    "status": ToolAnnotations(read_only_hint=True, open_world_hint=False),
+    "send": ToolAnnotations(
+        read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+    ),
+    "change": ToolAnnotations(
+        read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True
+    ),
+    "delete": ToolAnnotations(
+        read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True
+    ),
+}
+
+
+def add_tools(server: MCPServer, operations: Sequence[Operation]) -> None:
+    """Register every operation that is meant for models."""
+    for operation in operations:
+        if operation.tool:
+            server.add_tool(
+                _as_tool(operation),
+                name=operation.name,
+                title=operation.title,
+                description=operation.description,
+                annotations=_ANNOTATIONS[operation.effect],
+            )
+
+
+def _as_tool(operation: Operation) -> Any:
+    async def call(**arguments: Any) -> CallToolResult:
+        with shown_to_the_model():
+            return _answer(await operation.run(**arguments))
+
+    returned = Annotated[CallToolResult, operation.result]
+    call.__name__ = operation.name
+    call.__signature__ = operation.signature.replace(return_annotation=returned)  # type: ignore[attr-defined]  # read by inspect
+    return call
+
+
+def _answer(result: BaseModel) -> CallToolResult:
+    """The same facts as text and as structure: some hosts show the model only one of them."""
+    facts = clean_fields(result.model_dump(mode="json"))
+    return CallToolResult(
+        content=[TextContent(type="text", text=write_json(facts))], structured_content=facts
+    )
+
+
+@contextmanager
+def shown_to_the_model() -> Iterator[None]:
+    """Let the model read what it can act on; anything else stays a crash, logged and hidden."""
+    try:
+        yield
+    except ChannelError as error:
+        wait = f" retry_after: {error.retry_after:.0f} s." if error.retry_after else ""
+        raise ToolError(f"{error}{wait}") from error
+
+
+class ToolGuard(Extension):
+    """Refuses unknown tools and arguments by name, shortens errors, caps answers, counts and logs calls."""
+
+    identifier = "ru.eldoleado/tool-guard"
+
+    def __init__(self, operations: Sequence[Operation], metrics: Metrics) -> None:
+        self._operations = {operation.name: operation for operation in operations if operation.tool}
+        self._metrics = metrics
+        self._log = structlog.get_logger()
+
+    async def intercept_tool_call(
+        self, params: CallToolRequestParams, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    ) -> HandlerResult:
+        """Called by the SDK around every tools/call."""
+        started = time.perf_counter()
+        refusal = self._refusal(params)
+        result = refusal if refusal is not None else self._capped(params.name, await call_next(ctx))
+        self._note(params.name, result, time.perf_counter() - started)
+        return result
+
+    def _refusal(self, params: CallToolRequestParams) -> CallToolResult | None:
+        operation = self._operations.get(params.name)
+        if operation is None:
+            return _error(f"unknown_tool: {params.name[:60]!r}.{_hint(params.name, self._operations)}")
+        try:
+            operation.arguments.model_validate(params.arguments or {})
+        except ValidationError as error:
+            return _error(_complaint(operation, error))
+        return None
+
+    def _capped(self, name: str, result: HandlerResult) -> HandlerResult:
+        reads = self._operations[name].effect in ("read", "status")
+        if reads and isinstance(result, CallToolResult) and (size := _size(result)) > ANSWER_LIMIT:
+            return _error(f"response_too_large: {size} characters. Ask for a smaller limit.")
+        return result
+
+    def _note(self, name: str, result: HandlerResult, seconds: float) -> None:
+        known = name if name in self._operations else "unknown"
+        failed = isinstance(result, CallToolResult) and bool(result.is_error)
+        self._metrics.requests.labels(f"tool:{known}", "error" if failed else "ok").inc()
+        token = get_access_token()
+        caller = token.client_id if token else "stdio"
+        self._log.info("tool_called", tool=known, caller=caller, failed=failed, ms=round(seconds * 1e3, 1))
+
+
+def _complaint(operation: Operation, error: ValidationError) -> str:
+    known = list(inspect.signature(operation.run).parameters)
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        name = ".".join(str(part) for part in problem["loc"])
+        hint = _hint(name, known) if problem["type"] == "extra_forbidden" else ""
+        lines.append(f"{name}: {problem['msg']}.{hint}")
+    return f"invalid_arguments: nothing was done. {' '.join(lines)} Allowed: {', '.join(known)}."
+
+
+def _hint(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _error(text: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def _size(result: CallToolResult) -> int:
+    return sum(len(part.text) for part in result.content if isinstance(part, TextContent))

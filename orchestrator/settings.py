@@ -1,0 +1,61 @@
+"""Settings of the orchestrator: windows, leases, database and where the channels are."""
+
+import os
+
+from pydantic import Field, SecretStr, field_validator
+
+from core.registry import CHANNEL_NAMES, CHANNELS
+from core.settings import EnvironmentSettings
+
+
+class OrchestratorSettings(EnvironmentSettings):
+    """Times are seconds."""
+
+    database_url: SecretStr = Field(description="postgresql://… of PostgreSQL >= 15")
+    database_connections: int = Field(default=10, ge=2, le=100)
+    channel_api_key: SecretStr = Field(description="the orchestrator's key at the channels")
+    silence_seconds: float = Field(default=20.0, ge=0, description="a turn closes after this much silence")
+    longest_seconds: float = Field(default=300.0, ge=0, description="a turn never waits longer than this")
+    channel_windows: str = Field(
+        default="", description="per channel: avito=10/120,form=0/0 (silence/longest)"
+    )
+    batch_lease_seconds: float = Field(
+        default=300.0, gt=0, description="a dead worker's chat is taken over then"
+    )
+    debounce_workers: int = Field(default=10, ge=1, le=100)
+    delivery_workers: int = Field(default=10, ge=1, le=100)
+    delivery_lease_seconds: float = Field(default=120.0, gt=0)
+    delivery_attempts: int = Field(default=8, ge=1, description="then the message goes to the dead letters")
+    turn_lease_seconds: float = Field(
+        default=120.0, gt=0, description="an agent's turn is offered again then"
+    )
+    enrichment_seconds: float = Field(default=3.0, gt=0, description="longest wait for names, ads and links")
+
+    @field_validator("channel_windows")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        parse_windows(text)
+        return text
+
+
+def parse_windows(text: str) -> dict[str, tuple[float, float]]:
+    """`avito=10/120,form=0/0` -> {"avito": (10, 120), "form": (0, 0)}; ValueError says what is wrong."""
+    windows = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        channel, _, numbers = entry.partition("=")
+        silence, _, longest = numbers.partition("/")
+        if channel not in CHANNEL_NAMES:
+            raise ValueError(f"unknown channel {channel!r} in {entry!r}")
+        try:
+            windows[channel] = (float(silence), float(longest))
+        except ValueError:
+            raise ValueError(f"{entry!r} is not channel=silence/longest") from None
+    return windows
+
+
+def channel_urls() -> dict[str, str]:
+    """Where each served channel is reached: MCP_AVITO_URL and so on, this machine by default."""
+    return {
+        service.channel: os.environ.get(service.url_variable) or f"http://127.0.0.1:{service.port}"
+        for service in CHANNELS
+    }
