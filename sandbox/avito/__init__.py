@@ -1,0 +1,1 @@
+"""Avito Messenger, simulated from vendors/avito.md."""

@@ -1,0 +1,1 @@
+"""The sandbox, asked as a vendor is asked."""
