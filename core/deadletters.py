@@ -2,15 +2,14 @@
 
 import base64
 import secrets
-from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
 from core.clock import Clock, SystemClock
-from core.keys import Keys
+from core.keys import Keys, QueueKeys
+from core.scripts import load_script
 
 
 class DeadLetter(BaseModel):
@@ -48,6 +47,11 @@ def write_letter(door: str, reason: str, detail: str, payload: bytes, now_ms: in
     )
 
 
+def door_of(keys: QueueKeys) -> str:
+    """The door whose letters an engine writes."""
+    return keys.dead.rpartition("dead:")[2]
+
+
 class DeadLetters:
     """The letters of all doors: incoming, outgoing, webhook:{channel}."""
 
@@ -55,30 +59,41 @@ class DeadLetters:
         self._redis = redis
         self._keys = keys
         self._clock = clock or SystemClock()
+        self._replay = load_script(redis, "replay")
 
     async def bury(self, door: str, reason: str, detail: str, payload: bytes) -> str:
         """Keep the payload; the letter's id."""
         letter = write_letter(door, reason, detail, payload, self._clock.now_ms())
-        await cast(
-            Awaitable[int], self._redis.hset(self._keys.dead(door), letter.id, letter.model_dump_json())
-        )
+        await self._redis.hset(self._keys.dead(door), letter.id, letter.model_dump_json())
         return letter.id
 
     async def list(self, door: str, limit: int = 100) -> list[DeadLetter]:
         """The newest letters first."""
         key = self._keys.dead(door)
-        ids = sorted(await cast(Awaitable[list[bytes]], self._redis.hkeys(key)), reverse=True)[:limit]
-        stored = await cast(Awaitable[list[bytes | None]], self._redis.hmget(key, ids)) if ids else []
+        ids = sorted(await self._redis.hkeys(key), reverse=True)[:limit]
+        stored = await self._redis.hmget(key, ids) if ids else []
         return [DeadLetter.model_validate_json(letter) for letter in stored if letter is not None]
 
     async def get(self, door: str, letter_id: str) -> DeadLetter | None:
         """One letter, whole."""
-        stored = await cast(Awaitable[bytes | None], self._redis.hget(self._keys.dead(door), letter_id))
+        stored = await self._redis.hget(self._keys.dead(door), letter_id)
         return None if stored is None else DeadLetter.model_validate_json(stored)
+
+    async def replay(self, door: str, letter_id: str, queue: str) -> bool:
+        """Put the payload back on `queue` and drop the letter, in one step; False when there is no letter."""
+        letter = await self.get(door, letter_id)
+        if letter is None:
+            return False
+        keys = [self._keys.dead(door), queue]
+        return bool(await self._replay(keys=keys, args=[letter_id, letter.raw]))
+
+    async def discard(self, door: str, letter_id: str) -> bool:
+        """Drop a letter for good; False when there is none."""
+        return bool(await self._redis.hdel(self._keys.dead(door), letter_id))
 
     async def count(self, door: str) -> int:
         """How many letters lie there."""
-        return await cast(Awaitable[int], self._redis.hlen(self._keys.dead(door)))
+        return await self._redis.hlen(self._keys.dead(door))
 
 
 def _as_text(payload: bytes) -> tuple[str | None, str | None]:

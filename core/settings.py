@@ -65,6 +65,13 @@ def load_one(settings: type[S]) -> S:
         _refuse(_complaints(settings, error))
 
 
+def secret_texts(settings: BaseSettings) -> list[str]:
+    """Every secret value of the settings, and each key within `api_keys`, so that logs can mask them."""
+    values = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
+    keys = [part.partition("=")[2].strip() for value in values for part in value.split(",")]
+    return [text for text in (*values, *keys) if text]
+
+
 def _complaints(settings: type[BaseSettings], error: ValidationError) -> list[str]:
     prefix = settings.model_config.get("env_prefix", "").upper()
     lines = []

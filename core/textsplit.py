@@ -12,10 +12,11 @@ Unit = Literal["characters", "utf16", "bytes"]
 #: The longest code point takes four bytes.
 SHORTEST_LIMIT = 4
 
-_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
-_LINE = re.compile(r"[\n\r\u2028\u2029]\s*")
-_SENTENCE = re.compile(r"[.!?…。！？]+[\"'»”’)\]}]*\s+")
-_WORD = re.compile(r"\s+")
+_SPACE = re.compile(r"\s+")
+_LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\u2028\u2029]")
+_SENTENCE_END = re.compile(r"[.!?…。！？][\"'»”’)\]}]{0,3}$")
+
+_WORD, _SENTENCE, _LINE, _PARAGRAPH = range(4)
 
 _ZWJ = 0x200D
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
@@ -56,29 +57,34 @@ def _cut(text: str, limit: int, unit: Unit) -> int:
 
 def _best_pause(text: str, ends: list[int], *, fewest: int) -> int:
     """The last pause after which the rest needs no further message; else any in the second half."""
-    window, allowed = text[: ends[-1] + 1], set(ends)
     half = ends[-1] // 2
-    for pauses, earliest in (
-        ((_PARAGRAPH,), max(fewest, half)),
-        ((_LINE,), max(fewest, half)),
-        ((_SENTENCE,), max(fewest, half)),
-        ((_PARAGRAPH, _LINE, _SENTENCE), half),
-        ((_WORD,), 1),
+    pauses = list(_pauses(text, ends))
+    for rank, earliest in (
+        (_PARAGRAPH, max(fewest, half)),
+        (_LINE, max(fewest, half)),
+        (_SENTENCE, max(fewest, half)),
+        (_SENTENCE, half),
+        (_WORD, 1),
     ):
-        found = [
-            match.end()
-            for pause in pauses
-            for match in pause.finditer(window)
-            if match.end() >= earliest and _pauses_within(match, allowed)
-        ]
+        found = [end for end, weight in pauses if weight >= rank and end >= earliest]
         if found:
-            return min(max(found), ends[-1])
+            return found[-1]
     return ends[-1]
 
 
-def _pauses_within(match: re.Match[str], allowed: set[int]) -> bool:
-    """The words before the pause fit, and what follows does not lean on its last space."""
-    return match.start() > 0 and match.end() in allowed
+def _pauses(text: str, ends: list[int]) -> Iterator[tuple[int, int]]:
+    """Where words end before whitespace, and how much of a pause that is."""
+    allowed = set(ends)
+    for space in _SPACE.finditer(text, 0, ends[-1] + 1):
+        if space.start() in allowed and not _joins(ord(text[space.end()])):
+            yield space.start(), _weight(space[0], text[max(0, space.start() - 4) : space.start()])
+
+
+def _weight(space: str, before: str) -> int:
+    breaks = len(_LINE_BREAK.findall(space))
+    if breaks:
+        return _PARAGRAPH if breaks > 1 else _LINE
+    return _SENTENCE if _SENTENCE_END.search(before) else _WORD
 
 
 def _leaving_more_than_crumbs(ends: list[int], length: int, fullest: int) -> list[int]:

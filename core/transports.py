@@ -172,7 +172,9 @@ class ErrorMapping(Layer):
         if status >= 500:
             error = lost_answer(request, self._channel, detail)
         else:
-            error = _refusal_kind(status, words)(detail, channel=self._channel)
+            kind = _refusal_kind(status, words)
+            meaning = f"{kind.__doc__} " if kind is PlanRequired else ""
+            error = kind(meaning + detail, channel=self._channel)
         error.retry_after = retry_after(response, self._wall())
         return error
 

@@ -52,10 +52,11 @@ class TurnOffer(BaseModel):
 
 
 class ReplyResult(BaseModel):
-    """What became of a reply."""
+    """What became of a reply, or of a turn that was skipped."""
 
-    status: Literal["queued", "superseded", "stale_lease", "already_answered"]
+    status: Literal["queued", "closed", "superseded", "stale_lease", "already_answered"]
     delivery_id: str = ""
+    lease_token: str = Field(default="", description="superseded: use this one for the next reply")
     new_messages: list[TurnMessage] = Field(
         default_factory=list, description="superseded: what the customer wrote meanwhile"
     )
@@ -65,7 +66,7 @@ class ReplyResult(BaseModel):
 class TurnState(BaseModel):
     """What became of a turn's lease."""
 
-    status: Literal["closed", "extended", "released", "stale_lease"]
+    status: Literal["extended", "released", "stale_lease"]
     next_step: str = ""
 
 

@@ -1,5 +1,6 @@
 -- Moves up to ARGV[3] messages, first of `taken`, then of `source`, into their chats.
--- -> {moved, next due, 0 or the index in KEYS of the list whose head is stuck, why, {stuck messages}}
+-- -> {moved, next due, 1 when more are waiting, then of the messages that could not be placed: the index
+--     in KEYS of the list that they head (0 when there are none), why, {messages}}
 local LIMIT, REMEMBER = tonumber(ARGV[3]), 7 * 24 * 3600 * 1000
 local CHUNK, BUDGET, STUCK = 32, 8 * 1024 * 1024, 100
 local chats, members = {}, {}
@@ -79,8 +80,7 @@ if total > 0 then
   redis.call('LTRIM', TAKEN, from_taken, -1)
   redis.call('LTRIM', SOURCE, from_source, -1)
 end
-if #refused > 0 then
-  put_back(refused)
-  return { total - #refused, next_due(), 2, 'refused', refused }
-end
-return { total, next_due(), stuck_in, 'unread', stuck_in > 0 and stuck_head(stuck_in) or {} }
+put_back(refused)
+local more = redis.call('EXISTS', TAKEN, SOURCE) > 0 and 1 or 0
+if #refused > 0 then return { total - #refused, next_due(), more, 2, 'refused', refused } end
+return { total, next_due(), more, stuck_in, 'unread', stuck_in > 0 and stuck_head(stuck_in) or {} }

@@ -8,7 +8,7 @@ local SEQUENCES = {
 
 local function is_utf8(text)
   if not string.find(text, '[\128-\255]') then return true end
-  for _, sequence in ipairs(SEQUENCES) do text = string.gsub(text, sequence, '') end
+  for _, sequence in ipairs(SEQUENCES) do text = string.gsub(text, sequence, '.') end
   return not string.find(text, '[\128-\255]')
 end
 

@@ -1,0 +1,279 @@
+"""Sending at most once per idempotency key, over any number of replicas and through crashes.
+
+    begin ── every part: doubt written ── vendor called ── id written, doubt gone ── … ── done
+                                │
+                                ├── the vendor refused: doubt gone, the part is tried anew on a repeat
+                                └── no answer, or a crash: the doubt stays
+
+A repeat that meets a doubt looks into the vendor's history first: what is found there is taken as sent; what
+is not there after a grace is sent; where there is no history, the outcome stays unknown and nothing is sent.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import structlog
+from redis.asyncio import Redis
+
+from core.attempts import Attempt, Attempts
+from core.channel import Channel, ChatMessage, ImageFile, KeepsHistory, MessagePage, SendsImages
+from core.clock import Clock
+from core.echoes import IMAGE_FINGERPRINT, Echoes, Expected, fingerprint
+from core.errors import ChannelError, OutcomeUnknown, Rejected, StorageDown
+from core.ids import ChatId, MessageId
+from core.keys import Keys
+from core.textsplit import split_text
+
+VENDOR_SECONDS = 60
+#: A request without an answer may still be carried out this long after it was made.
+GRACE_MS = 10_000
+#: The vendor's clock and its whole seconds.
+CLOCK_MARGIN_MS = 5_000
+HISTORY_PAGE = 100
+HISTORY_PAGES = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The vendor's ids, one per part; `duplicate`: this key had been sent before."""
+
+    message_ids: tuple[MessageId, ...]
+    duplicate: bool = False
+
+
+class _Part(Protocol):
+    """One message of the vendor."""
+
+    @property
+    def mark(self) -> str:
+        """The fingerprint of its echo."""
+
+    async def send(self, channel: Channel, chat_id: ChatId) -> MessageId: ...
+
+    def is_shown_by(self, message: ChatMessage) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _TextPart:
+    text: str
+
+    @property
+    def mark(self) -> str:
+        return fingerprint(self.text)
+
+    async def send(self, channel: Channel, chat_id: ChatId) -> MessageId:
+        return await channel.send_text(chat_id, self.text)
+
+    def is_shown_by(self, message: ChatMessage) -> bool:
+        return fingerprint(message.text_untrusted) == self.mark
+
+
+@dataclass(frozen=True, slots=True)
+class _ImagePart:
+    image: ImageFile
+
+    @property
+    def mark(self) -> str:
+        return IMAGE_FINGERPRINT
+
+    async def send(self, channel: Channel, chat_id: ChatId) -> MessageId:
+        if not isinstance(channel, SendsImages):
+            raise Rejected("This messenger takes no pictures.", channel=channel.name)
+        return await channel.send_image(chat_id, self.image)
+
+    def is_shown_by(self, message: ChatMessage) -> bool:
+        return message.type == "image" or bool(message.image_url)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be sent under which key; an `unnamed` one has a key that only we know."""
+
+    chat_id: ChatId
+    key: str
+    unnamed: bool
+    digest: str
+    parts: Sequence[_Part]
+
+
+class Sender:
+    """Sends for one account of a channel. Await `close()` at the end: sends under way are not cut off."""
+
+    def __init__(self, channel: Channel, *, redis: Redis, keys: Keys, echoes: Echoes, clock: Clock) -> None:
+        self._channel = channel
+        self._attempts = Attempts(redis, keys, clock)
+        self._echoes = echoes
+        self._clock = clock
+        self._under_way: set[asyncio.Task[Sent]] = set()
+
+    async def send_text(self, chat_id: ChatId, text: str, idempotency_key: str = "") -> Sent:
+        """Send a text of any length as so many messages as it needs, in order."""
+        parts = self._texts(text)
+        if not parts:
+            raise Rejected("The text is empty.", channel=self._channel.name)
+        return await self._send(chat_id, parts, _digest("text", chat_id, text), idempotency_key)
+
+    async def send_image(
+        self, chat_id: ChatId, image: ImageFile, caption: str = "", idempotency_key: str = ""
+    ) -> Sent:
+        """Send a picture, then its caption as a message of its own."""
+        self._check(image)
+        parts: list[_Part] = [_ImagePart(image), *self._texts(caption)]
+        content = hashlib.sha256(image.content).hexdigest()
+        return await self._send(chat_id, parts, _digest("image", chat_id, content, caption), idempotency_key)
+
+    async def close(self) -> None:
+        """Wait for the sends under way; each part is limited in time."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _texts(self, text: str) -> list[_TextPart]:
+        limits = self._channel.capabilities
+        return [_TextPart(piece) for piece in split_text(text, limits.text_limit, limits.text_unit)]
+
+    def _check(self, image: ImageFile) -> None:
+        limits = self._channel.capabilities
+        if limits.image_types and image.media_type not in limits.image_types:
+            raise Rejected(f"Pictures must be one of {', '.join(limits.image_types)}.")
+        if limits.image_max_bytes and len(image.content) > limits.image_max_bytes:
+            raise Rejected(f"The picture is larger than {limits.image_max_bytes} bytes.")
+
+    async def _send(self, chat_id: ChatId, parts: Sequence[_Part], digest: str, given_key: str) -> Sent:
+        key = given_key or secrets.token_hex(16)
+        order = _Order(chat_id, key, not given_key, digest, parts)
+        return await self._to_the_end(self._attempt(order))
+
+    async def _to_the_end(self, sending: Coroutine[Any, Any, Sent]) -> Sent:
+        """Finish also when the caller is cancelled: half a message is worse than a whole one."""
+        task = asyncio.get_running_loop().create_task(sending)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _attempt(self, order: _Order) -> Sent:
+        attempt = await self._attempts.begin(self._channel, order.key, order.digest)
+        if attempt.done:
+            return Sent(tuple(attempt.ids), duplicate=True)
+        try:
+            while len(attempt.ids) < len(order.parts):
+                if attempt.doubt is None or not await self._adopted(attempt, order):
+                    await self._send_next(attempt, order)
+        except Exception as error:
+            await attempt.release()
+            if order.unnamed and isinstance(error, ChannelError):
+                error.detail += _how_to_go_on(attempt, order)
+            raise
+        await attempt.finish()
+        return Sent(tuple(attempt.ids))
+
+    async def _send_next(self, attempt: Attempt, order: _Order) -> None:
+        part, by = _next(attempt, order)
+        async with self._echoes.expecting(self._channel, order.chat_id, part.mark) as expected:
+            await attempt.begin_part()
+            try:
+                message_id = await self._call(part, order.chat_id)
+            except OutcomeUnknown:
+                raise
+            except ChannelError:
+                attempt.doubt = None
+                raise
+            await _note(expected, attempt, message_id, by)
+
+    async def _call(self, part: _Part, chat_id: ChatId) -> MessageId:
+        try:
+            async with asyncio.timeout(VENDOR_SECONDS):
+                return await part.send(self._channel, chat_id)
+        except ChannelError:
+            raise
+        except Exception as error:
+            structlog.get_logger().exception("send_broke", channel=self._channel.name)
+            said = "The send broke off; the messenger may have the message."
+            raise OutcomeUnknown(said, channel=self._channel.name) from error
+
+    async def _adopted(self, attempt: Attempt, order: _Order) -> bool:
+        """Whether the part in doubt has reached the vendor; OutcomeUnknown while nobody can tell."""
+        part, by = _next(attempt, order)
+        doubt, now = attempt.doubt, self._clock.now_ms()
+        if doubt is None:
+            return False
+        found = await self._find(order.chat_id, part, by, doubt.since - CLOCK_MARGIN_MS)
+        if found is None:
+            self._wait_for_grace(doubt.tried + GRACE_MS - now)
+            return False
+        await self._echoes.remember(self._channel, found, by=by)
+        await attempt.end_part(found)
+        await self._echoes.settle(self._channel, order.chat_id, part.mark, found)
+        return True
+
+    def _wait_for_grace(self, remaining_ms: int) -> None:
+        if remaining_ms > 0:
+            said = "The messenger has not shown the message yet."
+            raise OutcomeUnknown(said, channel=self._channel.name, retry_after=remaining_ms / 1000)
+
+    async def _find(self, chat_id: ChatId, part: _Part, by: str, earliest_ms: int) -> MessageId | None:
+        """Our message in the vendor's history, unless another send is known to have made it."""
+        cursor = ""
+        for _ in range(HISTORY_PAGES):
+            page = await self._page(chat_id, cursor)
+            recent = [message for message in page.messages if _sent_ms(message) >= earliest_ms]
+            ours = [one.message_id for one in recent if one.direction == "out" and part.is_shown_by(one)]
+            found = await self._unclaimed([MessageId(one) for one in ours], by)
+            if found or len(recent) < len(page.messages) or not page.next_cursor:
+                return found
+            cursor = page.next_cursor
+        raise OutcomeUnknown("The chat is too busy to find the message in it.", channel=self._channel.name)
+
+    async def _page(self, chat_id: ChatId, cursor: str) -> MessagePage:
+        if not isinstance(self._channel, KeepsHistory):
+            said = "The messenger keeps no history in which to look for the message."
+            raise OutcomeUnknown(said, channel=self._channel.name)
+        try:
+            return await self._channel.list_messages(chat_id, HISTORY_PAGE, cursor)
+        except ChannelError as error:
+            said = f"The history cannot be read now ({error.code})."
+            wait = error.retry_after
+            raise OutcomeUnknown(said, channel=self._channel.name, retry_after=wait) from error
+
+    async def _unclaimed(self, ids: Sequence[MessageId], by: str) -> MessageId | None:
+        senders = await self._echoes.senders_of(self._channel, ids)
+        return next((one for one, sender in zip(ids, senders, strict=True) if sender in ("", by)), None)
+
+
+async def _note(expected: Expected, attempt: Attempt, message_id: MessageId, by: str) -> None:
+    """Write down what the vendor took; a Redis that is away now does not make it unsent.
+
+    The id is remembered before the record changes: a repeat after a crash in between finds it by `by`.
+    """
+    try:
+        await expected.sent(message_id, by=by)
+        await attempt.end_part(message_id)
+    except StorageDown:
+        structlog.get_logger().warning("sent_but_not_recorded", message_id=message_id)
+        if message_id not in attempt.ids:
+            attempt.ids.append(message_id)
+        attempt.doubt = None
+
+
+def _how_to_go_on(attempt: Attempt, order: _Order) -> str:
+    """The key that continues a send which has begun; "" when nothing has been done."""
+    if not attempt.ids and attempt.doubt is None:
+        return ""
+    return f" {len(attempt.ids)} of {len(order.parts)} parts are sent; the idempotency_key is {order.key}."
+
+
+def _next(attempt: Attempt, order: _Order) -> tuple[_Part, str]:
+    """The next part, and the name of its send."""
+    index = len(attempt.ids)
+    return order.parts[index], f"{order.key}#{index}"
+
+
+def _digest(*content: str) -> str:
+    return hashlib.sha256("\0".join(content).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _sent_ms(message: ChatMessage) -> float:
+    return datetime.fromisoformat(message.sent_at).timestamp() * 1000

@@ -1,0 +1,1 @@
+"""The Avito Messenger channel."""

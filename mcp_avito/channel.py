@@ -1,0 +1,250 @@
+"""The Avito channel: the contract of core/channel.py over the client. Glue only."""
+
+import asyncio
+import hmac
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from core.channel import (
+    Capabilities,
+    ChatInfo,
+    ChatPage,
+    ImageFile,
+    MediaLink,
+    MessagePage,
+    Normalized,
+    TokenStatus,
+    WebhookRequest,
+    WebhookStatus,
+)
+from core.errors import ChannelError, NotFound, RateLimited, Rejected
+from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId
+from mcp_avito.client import CHANNEL, AvitoClient
+from mcp_avito.normalize import Fingerprint, chat_info, chat_message, normalize
+from mcp_avito.schemas import PageMeta
+from mcp_avito.settings import AvitoSettings
+
+TEXT_LIMIT = 1_000
+IMAGE_TYPES = ("image/jpeg", "image/heic", "image/gif", "image/bmp", "image/png")
+IMAGE_MAX_BYTES = 24 * 1024 * 1024
+DELETE_WINDOW_SECONDS = 3_600
+VOICE_LINK_SECONDS = 3_600
+WEBHOOK_PATH = f"webhook/{CHANNEL}"
+LAST_OFFSET = 1_000
+LARGEST_PAGE = 100
+#: A health check waits no longer.
+SHORT_WAIT_SECONDS = 3.0
+BLACKLIST_REASONS = {"spam": 1, "fraud": 2, "insults": 3, "other": 4}
+
+
+class AvitoChannel:
+    """One Avito account as a channel."""
+
+    def __init__(
+        self,
+        client: AvitoClient,
+        settings: AvitoSettings,
+        *,
+        account: AccountId = DEFAULT_ACCOUNT,
+        fingerprint: Fingerprint = str,
+    ) -> None:
+        self._client = client
+        self._account = account
+        self._fingerprint = fingerprint
+        self._secret = settings.webhook_secret.get_secret_value()
+        self._capabilities = Capabilities(
+            text_limit=TEXT_LIMIT,
+            image_types=IMAGE_TYPES,
+            image_max_bytes=IMAGE_MAX_BYTES,
+            delete_window_seconds=DELETE_WINDOW_SECONDS,
+            requests_per_second=settings.requests_per_second,
+            burst=settings.burst,
+            webhook_authenticity="path_secret",
+        )
+
+    @property
+    def name(self) -> ChannelName:
+        return ChannelName(CHANNEL)
+
+    @property
+    def account(self) -> AccountId:
+        return self._account
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    async def aclose(self) -> None:
+        """Close the client's connections."""
+        await self._client.aclose()
+
+    async def send_text(self, chat_id: ChatId, text: str) -> MessageId:
+        return MessageId((await self._client.post_send_message(chat_id, text)).id)
+
+    async def send_image(self, chat_id: ChatId, image: ImageFile) -> MessageId:
+        """Upload, then send (§3.6): until the second step nobody sees the picture."""
+        if image.media_type not in IMAGE_TYPES:
+            raise Rejected(
+                f"Avito takes no {image.media_type}, only {', '.join(IMAGE_TYPES)}.", channel=CHANNEL
+            )
+        if len(image.content) > IMAGE_MAX_BYTES:
+            raise Rejected("The picture is larger than 24 MB.", channel=CHANNEL)
+        image_id = await self._client.upload_images(image)
+        return MessageId((await self._client.post_send_image_message(chat_id, image_id)).id)
+
+    async def list_chats(self, limit: int, cursor: str) -> ChatPage:
+        limit, offset = _page(limit, cursor)
+        answer = await self._client.get_chats(limit=limit, offset=offset)
+        me = await self._client.user_id()
+        chats = [chat_info(chat, me) for chat in answer.chats if chat]
+        return ChatPage(chats=chats, next_cursor=_next(answer.meta, offset, len(answer.chats), limit))
+
+    async def get_chat(self, chat_id: ChatId) -> ChatInfo:
+        return chat_info(await self._client.get_chat_by_id(chat_id), await self._client.user_id())
+
+    async def list_messages(self, chat_id: ChatId, limit: int, cursor: str) -> MessagePage:
+        limit, offset = _page(limit, cursor)
+        answer = await self._client.get_messages(chat_id, limit=limit, offset=offset)
+        me = await self._client.user_id()
+        messages = [chat_message(message, me) for message in answer.messages if message]
+        return MessagePage(
+            messages=messages, next_cursor=_next(answer.meta, offset, len(answer.messages), limit)
+        )
+
+    async def mark_read(self, chat_id: ChatId) -> None:
+        await self._client.chat_read(chat_id)
+
+    async def delete_message(self, chat_id: ChatId, message_id: MessageId) -> None:
+        try:
+            await self._client.delete_message(chat_id, message_id)
+        except (Rejected, NotFound) as error:
+            rule = "Avito deletes only our own messages, within one hour of sending."
+            raise type(error)(f"{error.detail} {rule}", channel=CHANNEL) from error
+
+    async def blacklist(self, user_id: int, reason: str = "other", item_id: int = 0) -> None:
+        """Block a customer (§3.7); there is no way back through the API. `item_id` 0 = about no ad."""
+        if reason not in BLACKLIST_REASONS:
+            raise Rejected(f"The reason must be one of {', '.join(BLACKLIST_REASONS)}.", channel=CHANNEL)
+        context = {"reason_id": BLACKLIST_REASONS[reason]} | ({"item_id": item_id} if item_id else {})
+        await self._client.post_blacklist([{"user_id": user_id, "context": context}])
+
+    async def subscribe_webhook(self, url: str) -> WebhookStatus:
+        """Subscribe `url`; our secret is added to an address that ends before it."""
+        wanted = self._with_secret(url)
+        if wanted not in await self._urls():
+            await self._client.post_webhook(wanted)
+        urls = await self._urls()
+        return WebhookStatus(subscribed=wanted in urls, urls=[self._shown(known) for known in urls])
+
+    async def webhook_status(self) -> WebhookStatus:
+        """`subscribed` when one of the addresses carries our secret."""
+        urls = await self._urls()
+        ours = any(self._has_secret(url) for url in urls)
+        return WebhookStatus(subscribed=ours, urls=[self._shown(url) for url in urls])
+
+    async def unsubscribe_webhook(self, url: str) -> WebhookStatus:
+        """`url` as registered, without its secret, or as webhook_status shows it."""
+        wanted = {url, self._with_secret(url)}
+        for known in await self._urls():
+            if known in wanted or self._shown(known) == url:
+                await self._client.post_webhook_unsubscribe(known)
+        return await self.webhook_status()
+
+    async def token_status(self) -> TokenStatus:
+        token = await self._client.tokens.held()
+        if token is None:
+            return TokenStatus(valid=False)
+        return TokenStatus(valid=True, expires_at=datetime.fromtimestamp(token.expires_at, UTC).isoformat())
+
+    async def refresh_token(self) -> TokenStatus:
+        await self._client.tokens.renew(await self._client.tokens.held())
+        return await self.token_status()
+
+    async def media_link(self, file_id: str) -> MediaLink:
+        """A link to a voice note: opus in mp4, good for one hour (§3.7)."""
+        url = (await self._client.get_voice_files([file_id])).get(file_id)
+        if not isinstance(url, str) or not url:
+            raise NotFound("Avito knows no voice note with this id in our chats.", channel=CHANNEL)
+        return MediaLink(url=url, expires_in=VOICE_LINK_SECONDS)
+
+    async def is_up(self) -> bool:
+        try:
+            async with asyncio.timeout(SHORT_WAIT_SECONDS):
+                await self._client.get_user_info_self()
+        except RateLimited:
+            return True
+        except (ChannelError, TimeoutError):
+            return False
+        return True
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Avito signs nothing that can be checked (§6.4): the secret is in the path."""
+        given = request.secret.encode(errors="surrogatepass")
+        return hmac.compare_digest(given, self._secret.encode())
+
+    def normalize(self, body: Any) -> Normalized:
+        return normalize(
+            body,
+            user_id=self._client.known_user_id,
+            account=self._account,
+            fingerprint=self._fingerprint,
+        )
+
+    async def _urls(self) -> list[str]:
+        return [subscription.url for subscription in await self._client.get_subscriptions()]
+
+    def _has_secret(self, url: str) -> bool:
+        return self._secret in url.split("/")
+
+    def _with_secret(self, url: str) -> str:
+        """The address that Avito shall call: ours ends with account and secret. Raises Rejected."""
+        parts = _web_address(url)
+        path = parts.path.rstrip("/")
+        for ending, missing in (
+            ("", f"/{WEBHOOK_PATH}/{self._account}/{self._secret}"),
+            (f"/{WEBHOOK_PATH}", f"/{self._account}/{self._secret}"),
+            (f"/{WEBHOOK_PATH}/{self._account}", f"/{self._secret}"),
+        ):
+            if path.endswith(ending) and (ending or not path) and not parts.query:
+                return parts._replace(path=path + missing, fragment="").geturl()
+        return url
+
+    def _shown(self, url: str) -> str:
+        """The address without what may be secret in it; of foreign paths nothing is shown."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return "***"
+        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        head, found, rest = parts.path.partition(f"/{WEBHOOK_PATH}/")
+        account, _, secret = rest.partition("/")
+        return f"{place}{head}{found}{account}/***" if secret else f"{place}/***"
+
+
+def _web_address(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise Rejected("The webhook's address is not an address.", channel=CHANNEL) from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise Rejected("The webhook's address must start with https:// and a host.", channel=CHANNEL)
+    return parts
+
+
+def _page(limit: int, cursor: str) -> tuple[int, int]:
+    """Avito's limit and offset (§1): rows beyond 1,100 cannot be reached. The cursor is the offset."""
+    if not cursor:
+        return min(max(limit, 1), LARGEST_PAGE), 0
+    if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 4 or int(cursor) > LAST_OFFSET:
+        raise Rejected(
+            "This cursor is not one of ours; take next_cursor of the page before.", channel=CHANNEL
+        )
+    return min(max(limit, 1), LARGEST_PAGE), int(cursor)
+
+
+def _next(meta: PageMeta | None, offset: int, rows: int, limit: int) -> str:
+    """The next page's cursor. `has_more` is not in the specification: a full page stands in for it."""
+    has_more = meta.has_more if meta and meta.has_more is not None else rows >= limit
+    following = offset + rows
+    return str(following) if has_more and rows and following <= LAST_OFFSET else ""

@@ -1,0 +1,40 @@
+"""What only Avito has: blocking a customer."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from core.errors import NotFound
+from core.ids import AccountId
+from core.operations import Operation
+from mcp_avito.channel import AvitoChannel
+
+
+class Blocked(BaseModel):
+    """The customer is blocked."""
+
+    user_id: int
+
+
+def avito_operations(accounts: Mapping[AccountId, AvitoChannel]) -> list[Operation]:
+    """Operations to stand beside those of every channel."""
+
+    async def block_user(
+        user_id: Annotated[int, Field(gt=0, description="client_user_id of list_chats")],
+        reason: Annotated[
+            Literal["spam", "fraud", "insults", "other"], Field(description="For Avito")
+        ] = "other",
+        item_id: Annotated[int, Field(ge=0, description="The ad it was about; 0 for none")] = 0,
+        account: Annotated[str, Field(max_length=32, description="Which account of Avito")] = "default",
+    ) -> Blocked:
+        """Block a customer on Avito for good: the API cannot take it back."""
+        channel = accounts.get(AccountId(account))
+        if channel is None:
+            raise NotFound(f"There is no account {account!r}; known: {', '.join(accounts)}.")
+        await channel.blacklist(user_id, reason, item_id)
+        return Blocked(user_id=user_id)
+
+    return [
+        Operation("block_user", "Block an Avito customer", "POST", "/api/blacklist", block_user, "delete")
+    ]

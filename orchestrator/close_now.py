@@ -1,0 +1,36 @@
+"""Before an agent's reply goes out: what the customer wrote meanwhile is resolved at once, silence or not."""
+
+from typing import Protocol
+
+from core.chats import Chats, member_name
+from core.clock import Clock
+from core.messages import IncomingMessage
+from orchestrator.debounce import Debouncer
+
+
+class ClosesNow(Protocol):
+    """Makes a chat's gathered messages part of the history now."""
+
+    async def close_now(self, channel: str, account: str, chat_id: str) -> None: ...
+
+
+class Gathering:
+    """The batches that are still being gathered."""
+
+    def __init__(self, chats: Chats[IncomingMessage], debouncer: Debouncer, clock: Clock) -> None:
+        self._chats = chats
+        self._debouncer = debouncer
+        self._clock = clock
+
+    async def close_now(self, channel: str, account: str, chat_id: str) -> None:
+        """Resolve the chat's batch if there is one and nobody works on it."""
+        member = member_name(channel, account, chat_id)
+        lease = await self._chats.close_member(self._clock.now_ms(), member)
+        if lease is None:
+            return
+        try:
+            await self._debouncer.work(lease)
+        except BaseException:
+            now = self._clock.now_ms()
+            await self._chats.retry(lease, now, due_at=now)
+            raise

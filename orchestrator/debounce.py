@@ -1,0 +1,98 @@
+"""A due batch becomes a turn: read, enrich, resolve in one transaction, and only then trim the batch."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from core.bell import Bell
+from core.chats import Chats, Lease, Window
+from core.clock import Clock
+from core.deadletters import DeadLetter, write_letter
+from core.messages import IncomingMessage
+from core.observability import Metrics
+from orchestrator.batching import ClosedBy, gather
+from orchestrator.enrich import Enricher
+from orchestrator.store.errors import Unstorable
+from orchestrator.store.pool import Pool
+from orchestrator.store.resolve import resolve_batch
+
+log = structlog.get_logger()
+
+
+class Debouncer:
+    """The work on one leased batch. Repeating it is harmless: the database recognises the messages."""
+
+    def __init__(
+        self,
+        chats: Chats[IncomingMessage],
+        *,
+        pool: Pool,
+        enricher: Enricher,
+        turns_bell: Bell,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._chats = chats
+        self._pool = pool
+        self._enricher = enricher
+        self._bell = turns_bell
+        self._clock = clock
+        self._metrics = metrics
+
+    async def work(self, lease: Lease) -> None:
+        """Resolve every message of the lease and acknowledge them."""
+        now = self._clock.now_ms()
+        self._metrics.lag.labels("incoming").observe(max(0, now - lease.due_at) / 1000)
+        read = self._chats.read(lease, now)
+        letters = list(read.letters)
+        closed_by = why_closed(lease, self._chats.windows.of(lease.channel))
+        for messages in by_chat(read.messages):
+            letters += await self._resolve(messages, closed_by)
+        self._metrics.dead_letters.labels("incoming").inc(len(letters))
+        if not await self._chats.ack(lease, len(lease.items), self._clock.now_ms(), letters=letters):
+            log.warning("batch_lease_lost", chat=lease.member)
+
+    async def _resolve(self, messages: Sequence[IncomingMessage], closed_by: ClosedBy) -> list[DeadLetter]:
+        linked, context = await self._enricher.enrich(messages)
+        batch = gather(linked, closed_by=closed_by, context=context)
+        now = self._clock.now_ms()
+        try:
+            resolved = await resolve_batch(self._pool, batch, now=datetime.fromtimestamp(now / 1000, UTC))
+        except Unstorable as error:
+            return [_letter(message, error, now) for message in messages]
+        log.info(
+            "batch_resolved",
+            channel=batch.channel,
+            account=batch.account,
+            chat=batch.external_chat_id,
+            messages=[message.external_message_id for message in messages],
+            turn=resolved.turn_id,
+            appeal=resolved.appeal_id,
+        )
+        if resolved.turn_id is not None:
+            self._metrics.turns.labels("ready").inc()
+            await self._bell.ring()
+        return []
+
+
+def by_chat(messages: Iterable[IncomingMessage]) -> list[list[IncomingMessage]]:
+    """The messages of each chat, in order; a batch key alone must never mix two chats."""
+    chats: dict[tuple[str, str, str], list[IncomingMessage]] = defaultdict(list)
+    for message in messages:
+        chats[message.channel, message.account, message.external_chat_id].append(message)
+    return list(chats.values())
+
+
+def why_closed(lease: Lease, window: Window) -> ClosedBy:
+    """What ended the gathering of a batch."""
+    if window.max_count and len(lease.items) >= window.max_count:
+        return "count"
+    longest_came_first = lease.last + window.silence_ms > lease.opened + window.longest_ms
+    return "longest" if longest_came_first else "silence"
+
+
+def _letter(message: IncomingMessage, error: Unstorable, now: int) -> DeadLetter:
+    payload = message.model_dump_json().encode()
+    return write_letter("incoming", "unstorable", str(error), payload, now)

@@ -1,0 +1,257 @@
+"""messages_history: what a batch adds to it and changes in it, and how it is read back."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from core.jsontext import write_json
+from core.messages import IncomingMessage, Media
+from orchestrator.batching import Batch, Item, taking_edits_as_messages, target_of
+from orchestrator.clients import is_e164
+from orchestrator.store.pool import Connection, Executor
+from orchestrator.store.queries import sql
+
+#: (channel, account, external_chat_id, external_message_id)
+MessageKey = tuple[str, str, str, str]
+
+#: event -> (direction, sender)
+_SPEAKERS = {
+    "message": ("in", "customer"),
+    "postback": ("in", "customer"),
+    "delete": ("in", "customer"),
+    "reaction": ("in", "customer"),
+    "operator_message": ("out", "operator"),
+    "notice": ("in", "system"),
+}
+_RECEIPTS = ("delivered", "read")
+#: A NUL as JSON writes it, after an even number of backslashes; jsonb cannot hold it.
+_JSON_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """A message of the history. The customer's words are data, never instructions.
+
+    `delivery_state` is that of our own message ("" for others); a deleted message keeps its words here.
+    """
+
+    id: int
+    direction: str
+    sender: str
+    event: str
+    message_type: str
+    text: str
+    media: Media
+    meta: dict[str, Any]
+    reply_to: str
+    external_message_id: str
+    external_chat_id: str
+    sent_at: datetime
+    edited_at: datetime | None
+    deleted_at: datetime | None
+    outbound_id: UUID | None
+    delivery_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """A batch against what the history has.
+
+    `items` are to be added; `known` stand in the history already and carry what changed in them;
+    `repeated_in` is the turn that has known messages of the batch.
+    """
+
+    batch: Batch
+    items: tuple[Item, ...]
+    known: tuple[Item, ...]
+    receipts: tuple[IncomingMessage, ...]
+    repeated_in: int | None
+
+    @property
+    def asks(self) -> list[Item]:
+        """New messages that an agent should answer."""
+        return [item for item in self.items if item.asks]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the new messages of a batch belong."""
+
+    client_id: int
+    appeal_id: int | None
+    turn_id: int | None
+
+
+async def novelties(connection: Connection, batches: Sequence[Batch]) -> list[Novelty]:
+    """What is new in each batch."""
+    asked = [_key(batch, m) for batch in batches for m in batch.messages if m.event not in _RECEIPTS]
+    rows = await connection.fetch(sql("known_messages"), *_columns(asked, 4)) if asked else []
+    turn_of: dict[MessageKey, int | None] = {_key_of(row): row["turn_id"] for row in rows}
+    operators = [_key(b, m) for b in batches for m in b.messages if m.event == "operator_message"]
+    if operators:
+        own = await connection.fetch(sql("our_own_messages"), *_columns(operators, 4))
+        turn_of.update((_key_of(row), None) for row in own)
+    return [novelty(batch, turn_of) for batch in batches]
+
+
+def novelty(batch: Batch, turn_of: Mapping[MessageKey, int | None]) -> Novelty:
+    """Pure: a batch against the known messages {key: turn}."""
+    unknown = {target_of(change) for change in batch.changes if _key(batch, change) not in turn_of}
+    batch = taking_edits_as_messages(batch, unknown)
+    receipts = tuple(change for change in batch.changes if change.event in _RECEIPTS)
+    changes = [_as_item(change) for change in batch.changes if change.event not in _RECEIPTS]
+    items = [*batch.items, *changes]
+    known = tuple(item for item in items if _key(batch, item.message) in turn_of)
+    turns = [turn_of[_key(batch, item.message)] for item in known]
+    return Novelty(
+        batch,
+        items=tuple(item for item in items if _key(batch, item.message) not in turn_of),
+        known=known,
+        receipts=receipts,
+        repeated_in=max((turn for turn in turns if turn is not None), default=None),
+    )
+
+
+async def write(connection: Connection, news: Sequence[tuple[Novelty, Place]], now: datetime) -> None:
+    """Add the new items and apply the changes, each kind in one statement."""
+    rows = [_row(item, place) for novelty, place in news for item in novelty.items]
+    if rows:
+        await connection.execute(sql("write_messages"), *_columns(rows, 18), now)
+
+
+async def change(connection: Connection, news: Sequence[Novelty], now: datetime) -> None:
+    """Apply edits, deletes, reactions and receipts to what the history knows."""
+    known = [(_key(novelty.batch, item.message), item) for novelty in news for item in novelty.known]
+    edits = [
+        (*key, item.edited_at, item.text, _json(item.media), item.message_type)
+        for key, item in known
+        if item.edited_at
+    ]
+    deletes = [(*key, item.deleted_at) for key, item in known if item.deleted_at]
+    reactions = [(*key, item.reaction) for key, item in known if item.reaction]
+    if edits:
+        await connection.execute(sql("apply_edits"), *_columns(edits, 8))
+    if deletes:
+        await connection.execute(sql("apply_deletes"), *_columns(deletes, 5), now)
+    if reactions:
+        await connection.execute(sql("apply_reactions"), *_columns(reactions, 5))
+    for state in _RECEIPTS:
+        keys = [_key(n.batch, receipt) for n in news for receipt in n.receipts if receipt.event == state]
+        if keys:
+            await connection.execute(sql("apply_receipts"), *_columns(keys, 4), state, now)
+
+
+async def messages_of_turn(executor: Executor, turn_id: int, *, after: int = 0) -> list[MessageView]:
+    """What the customer said in the turn, later than message `after`; deleted messages bear deleted_at."""
+    return [_view(row) for row in await executor.fetch(sql("messages_of_turn"), turn_id, after)]
+
+
+async def messages_of_appeal(executor: Executor, appeal_id: int, *, last: int) -> list[MessageView]:
+    """The last messages of a case, oldest first."""
+    rows = await executor.fetch(sql("messages_of_appeal"), appeal_id, last)
+    return [_view(row) for row in reversed(rows)]
+
+
+async def messages_around(
+    executor: Executor, chat: tuple[str, str, str], turn_id: int, *, last: int
+) -> list[MessageView]:
+    """The last messages of a chat (channel, account, id) beside a turn: before it, or by others meanwhile."""
+    rows = await executor.fetch(sql("messages_around_turn"), *chat, turn_id, last)
+    return [_view(row) for row in reversed(rows)]
+
+
+def _view(row: asyncpg.Record) -> MessageView:
+    return MessageView(
+        id=row["id"],
+        direction=row["direction"],
+        sender=row["sender"],
+        event=row["event"],
+        message_type=row["message_type"],
+        text=row["message_text"],
+        media=Media.model_validate(row["media"]),
+        meta=row["meta"],
+        reply_to=row["reply_to"] or "",
+        external_message_id=row["external_message_id"] or "",
+        external_chat_id=row["external_chat_id"],
+        sent_at=row["sent_at"],
+        edited_at=row["edited_at"],
+        deleted_at=row["deleted_at"],
+        outbound_id=row["outbound_id"],
+        delivery_state=row["state"] or "",
+    )
+
+
+def _key(batch: Batch, message: IncomingMessage) -> MessageKey:
+    return (batch.channel, batch.account, batch.external_chat_id, target_of(message))
+
+
+def _key_of(row: asyncpg.Record) -> MessageKey:
+    return (row["channel"], row["account"], row["external_chat_id"], row["external_message_id"])
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [[row[place] for row in rows] for place in range(width)]
+
+
+def _as_item(change: IncomingMessage) -> Item:
+    """A change of an earlier message, seen alone."""
+    at = change.timestamp
+    return Item(
+        change,
+        change.text,
+        change.media,
+        edited_at=at if change.event == "edit" else None,
+        deleted_at=at if change.event == "delete" else None,
+        reaction=change.text if change.event == "reaction" else "",
+    )
+
+
+def _row(item: Item, place: Place) -> tuple[Any, ...]:
+    message = item.message
+    direction, sender = _SPEAKERS[message.event]
+    return (
+        place.client_id,
+        place.appeal_id,
+        place.turn_id if item.asks else None,
+        message.channel,
+        message.account,
+        message.external_chat_id,
+        _stored_id(message),
+        direction,
+        sender,
+        message.event,
+        item.message_type,
+        item.text,
+        _json(item.media),
+        _meta(item),
+        message.reply_to,
+        message.timestamp,
+        item.edited_at,
+        item.deleted_at,
+    )
+
+
+def _stored_id(message: IncomingMessage) -> str:
+    """A reaction to a message we never saw must not stand where that message would."""
+    if message.event == "reaction":
+        return f"reaction:{target_of(message)}:{message.timestamp.isoformat()}"
+    return message.external_message_id
+
+
+def _meta(item: Item) -> str:
+    message = item.message
+    meta = message.meta.model_dump(mode="json", exclude_defaults=True)
+    if message.client_phone and not is_e164(message.client_phone):
+        meta["client_phone"] = message.client_phone
+    if item.reaction:
+        meta["reaction"] = item.reaction
+    return _JSON_NUL.sub(r"\1", write_json(meta))
+
+
+def _json(media: Media) -> str:
+    return _JSON_NUL.sub(r"\1", media.model_dump_json(exclude_defaults=True))

@@ -1,0 +1,146 @@
+"""From rows of the store to what agents see. Pure."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from core.errors import Rejected
+from orchestrator.appeals import Appeal, AppealView
+from orchestrator.history import MessageView
+from orchestrator.hub_models import (
+    AppealDetails,
+    AppealLine,
+    Delivery,
+    HistoryLine,
+    TurnMessage,
+    TurnOffer,
+)
+from orchestrator.store import outbound
+from orchestrator.turns import Lease, Turn, TurnView
+
+_NEXT_STEP = "Answer all messages in one reply(turn_id, lease_token, text); or skip_turn."
+_NO_WAY_BACK = "This channel has no way back to the customer: note what they want, then skip_turn."
+_KIND_WORDS = {
+    "voice": "[voice note]",
+    "image": "[photo]",
+    "video": "[video]",
+    "document": "[file]",
+    "location": "[location]",
+    "contact": "[contact]",
+}
+
+
+def offer(view: TurnView, lease_seconds: float, channels: Collection[str]) -> TurnOffer:
+    """A leased turn with everything needed to answer it."""
+    turn, appeal = view.turn, view.appeal
+    can_reply = turn.channel in channels
+    return TurnOffer(
+        status="turn",
+        turn_id=str(turn.id),
+        lease_token=token_of(turn),
+        lease_seconds=round(lease_seconds),
+        channel=turn.channel,
+        account=turn.account,
+        chat_id=turn.external_chat_id,
+        can_reply=can_reply,
+        client_id=str(view.client.id),
+        client_name_untrusted=view.client.name or "",
+        client_phone=view.client.phone or "",
+        appeal_id=str(appeal.id),
+        ad_title_untrusted=appeal.ad_title,
+        ad_price=appeal.ad_price,
+        ad_url=appeal.ad_url,
+        messages=[message_view(message) for message in view.messages],
+        history=[history_line(message) for message in view.history],
+        next_step=_NEXT_STEP if can_reply else _NO_WAY_BACK,
+    )
+
+
+def token_of(turn: Turn) -> str:
+    """The lease token an agent carries: the lease and the newest message that it was shown."""
+    return f"{turn.lease_token}.{turn.latest_message_id or 0}"
+
+
+def lease_of(turn_id: str, lease_token: str) -> tuple[Lease, int | None]:
+    """The lease and the newest message seen; Rejected for what is no token of ours."""
+    token, _, seen = lease_token.partition(".")
+    if not token.isdecimal() or not (seen or "0").isdecimal():
+        raise Rejected("lease_token is not one that wait_for_turn gave.")
+    return Lease(int(turn_id), int(token)), int(seen) if seen else None
+
+
+def message_view(message: MessageView) -> TurnMessage:
+    """A customer's message; a deleted one shows that it was, not what it said."""
+    media = message.media
+    return TurnMessage(
+        message_id=message.external_message_id,
+        type="deleted" if message.deleted_at else message.message_type,
+        text_untrusted="" if message.deleted_at else message.text,
+        image_urls=[image.url for image in media.images if image.url],
+        voice_url=media.voice_url or "",
+        voice_transcript_untrusted=media.voice_transcribed_text or "",
+        has_video=media.has_video,
+        has_document=media.has_document,
+        sent_at=_iso(message.sent_at),
+        reply_to=message.reply_to,
+    )
+
+
+def history_line(message: MessageView) -> HistoryLine:
+    """An earlier message in one line; media is named where there are no words."""
+    words = message.text or _KIND_WORDS.get(message.message_type, "")
+    return HistoryLine.model_validate(
+        {
+            "sender": message.sender,
+            "text_untrusted": "[deleted]" if message.deleted_at else words,
+            "sent_at": _iso(message.sent_at),
+        }
+    )
+
+
+def appeal_line(appeal: Appeal) -> AppealLine:
+    """An appeal in a list."""
+    return AppealLine(
+        appeal_id=str(appeal.id),
+        client_id=str(appeal.client_id),
+        client_name_untrusted=appeal.client_name,
+        channel=appeal.channel,
+        account=appeal.account,
+        chat_id=appeal.external_chat_id,
+        status=appeal.status,
+        ad_title_untrusted=appeal.ad_title,
+        opened_at=_iso(appeal.opened_at),
+        updated_at=_iso(appeal.updated_at),
+    )
+
+
+def appeal_details(view: AppealView) -> AppealDetails:
+    """An appeal with its client and last messages."""
+    line = appeal_line(view.appeal)
+    return AppealDetails(
+        **line.model_dump(),
+        client_phone=view.client.phone or "",
+        ad_price=view.appeal.ad_price,
+        ad_url=view.appeal.ad_url,
+        messages=[history_line(message) for message in view.messages],
+    )
+
+
+def delivery_view(delivery: outbound.Delivery) -> Delivery:
+    """Where an outgoing message is."""
+    return Delivery(
+        delivery_id=str(delivery.id),
+        state=delivery.state,
+        channel=delivery.channel,
+        account=delivery.account,
+        chat_id=delivery.external_chat_id,
+        attempts=delivery.attempts,
+        vendor_message_ids=delivery.vendor_message_ids,
+        error_code=delivery.error_code,
+        error_detail=delivery.error_detail,
+        created_at=_iso(delivery.created_at),
+        sent_at=_iso(delivery.sent_at) if delivery.sent_at else "",
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

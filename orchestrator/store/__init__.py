@@ -1,0 +1,1 @@
+"""PostgreSQL: migrations, named queries, and the transactions that keep the promises of the orchestrator."""

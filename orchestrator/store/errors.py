@@ -1,0 +1,42 @@
+"""What can go wrong in the store, by meaning.
+
+StoreError
+├── Unstorable        PostgreSQL can never hold this; repeating does not help
+└── MigrationError    the schema is not what this program expects; the text says what to do
+
+Everything else (a lost connection, a deadlock, a server that restarts) stays asyncpg's own error: nothing
+was done, and the same call may be repeated.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+
+class StoreError(Exception):
+    """The store refuses."""
+
+
+class Unstorable(StoreError):
+    """PostgreSQL can never hold this message; nothing of its batch was stored."""
+
+
+class MigrationError(StoreError):
+    """The schema is not what this program expects."""
+
+
+@contextmanager
+def only_storable() -> Iterator[None]:
+    """Tell what can never be stored from what failed this time."""
+    try:
+        yield
+    except (
+        asyncpg.DataError,
+        asyncpg.CheckViolationError,
+        asyncpg.NotNullViolationError,
+        asyncpg.ProgramLimitExceededError,
+        RecursionError,
+        ValueError,
+    ) as error:
+        raise Unstorable(f"{type(error).__name__}: {error}") from error

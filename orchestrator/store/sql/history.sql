@@ -1,0 +1,116 @@
+-- name: known_messages
+SELECT asked.channel, asked.account, asked.external_chat_id, asked.external_message_id, m.turn_id
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+    AS asked (channel, account, external_chat_id, external_message_id)
+JOIN messages_history AS m USING (channel, account, external_chat_id, external_message_id)
+
+-- name: our_own_messages
+-- Which of these an operator seems to have written, while they are parts of what we sent.
+SELECT asked.channel, asked.account, asked.external_chat_id, asked.external_message_id
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+    AS asked (channel, account, external_chat_id, external_message_id)
+JOIN outbound AS o USING (channel, account, external_chat_id)
+WHERE asked.external_message_id = ANY (o.vendor_message_ids)
+
+-- name: write_messages
+-- The latest message of each turn is advanced in the same breath.
+WITH written AS (
+    INSERT INTO messages_history (
+        client_id, appeal_id, turn_id, channel, account, external_chat_id, external_message_id,
+        direction, sender, event, message_type, message_text, media, meta, reply_to,
+        sent_at, edited_at, deleted_at, created_at
+    )
+    SELECT client_id, appeal_id, turn_id, channel, account, external_chat_id, external_message_id,
+        direction, sender, event, message_type, message_text, media::jsonb, meta::jsonb, reply_to,
+        sent_at, edited_at, deleted_at, $19::timestamptz
+    FROM unnest(
+        $1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
+        $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+        $16::timestamptz[], $17::timestamptz[], $18::timestamptz[]
+    ) WITH ORDINALITY AS new (
+        client_id, appeal_id, turn_id, channel, account, external_chat_id, external_message_id,
+        direction, sender, event, message_type, message_text, media, meta, reply_to,
+        sent_at, edited_at, deleted_at, ord
+    )
+    ORDER BY ord
+    ON CONFLICT ON CONSTRAINT messages_vendor_id DO NOTHING
+    RETURNING id, turn_id
+), latest AS (
+    SELECT turn_id, max(id) AS id FROM written WHERE turn_id IS NOT NULL GROUP BY turn_id
+)
+UPDATE turns AS t SET latest_message_id = latest.id FROM latest WHERE t.id = latest.turn_id
+
+-- name: apply_edits
+-- An edit repeated, or older than the one applied, changes nothing. The first words are kept in meta.
+UPDATE messages_history AS m
+SET message_text = e.message_text, media = e.media::jsonb, message_type = e.message_type, edited_at = e.at,
+    meta = CASE WHEN m.meta ? 'original_text' THEN m.meta
+        ELSE m.meta || jsonb_build_object('original_text', m.message_text) END
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[])
+    AS e (channel, account, external_chat_id, external_message_id, at, message_text, media, message_type)
+WHERE m.channel = e.channel AND m.account = e.account AND m.external_chat_id = e.external_chat_id
+    AND m.external_message_id = e.external_message_id
+    AND (m.edited_at IS NULL OR m.edited_at <= e.at)
+    AND (m.message_text, m.media) IS DISTINCT FROM (e.message_text, e.media::jsonb)
+
+-- name: apply_deletes
+-- A turn that waits and has nothing left to answer is closed.
+WITH deleted AS (
+    UPDATE messages_history AS m
+    SET deleted_at = d.at
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+        AS d (channel, account, external_chat_id, external_message_id, at)
+    WHERE m.channel = d.channel AND m.account = d.account AND m.external_chat_id = d.external_chat_id
+        AND m.external_message_id = d.external_message_id AND m.deleted_at IS NULL
+    RETURNING m.id, m.turn_id
+)
+UPDATE turns AS t
+SET status = 'closed', committed_at = $6
+WHERE t.id IN (SELECT turn_id FROM deleted) AND t.status = 'ready' AND NOT EXISTS (
+    SELECT FROM messages_history AS m
+    WHERE m.turn_id = t.id AND m.deleted_at IS NULL AND m.id NOT IN (SELECT id FROM deleted)
+)
+
+-- name: apply_reactions
+UPDATE messages_history AS m
+SET meta = m.meta || jsonb_build_object('reaction', r.reaction)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+    AS r (channel, account, external_chat_id, external_message_id, reaction)
+WHERE m.channel = r.channel AND m.account = r.account AND m.external_chat_id = r.external_chat_id
+    AND m.external_message_id = r.external_message_id
+
+-- name: apply_receipts
+-- A state only moves forward.
+UPDATE outbound AS o
+SET state = $5, updated_at = $6
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+    AS r (channel, account, external_chat_id, external_message_id)
+WHERE o.channel = r.channel AND o.account = r.account AND o.external_chat_id = r.external_chat_id
+    AND r.external_message_id = ANY (o.vendor_message_ids)
+    AND o.state IN ('queued', 'sending', 'unknown', 'failed', 'sent', CASE $5 WHEN 'read' THEN 'delivered' END)
+
+-- name: messages_of_turn
+SELECT m.id, m.direction, m.sender, m.event, m.message_type, m.message_text, m.media, m.meta, m.reply_to,
+    m.external_message_id, m.external_chat_id, m.sent_at, m.edited_at, m.deleted_at, m.outbound_id, o.state
+FROM messages_history AS m
+LEFT JOIN outbound AS o ON o.id = m.outbound_id
+WHERE m.turn_id = $1 AND m.id > $2
+ORDER BY m.id
+
+-- name: messages_of_appeal
+SELECT m.id, m.direction, m.sender, m.event, m.message_type, m.message_text, m.media, m.meta, m.reply_to,
+    m.external_message_id, m.external_chat_id, m.sent_at, m.edited_at, m.deleted_at, m.outbound_id, o.state
+FROM messages_history AS m
+LEFT JOIN outbound AS o ON o.id = m.outbound_id
+WHERE m.appeal_id = $1
+ORDER BY m.id DESC LIMIT $2
+
+-- name: messages_around_turn
+-- What was said in the chat beside the turn: before it, and meanwhile by others; nothing of later turns.
+SELECT m.id, m.direction, m.sender, m.event, m.message_type, m.message_text, m.media, m.meta, m.reply_to,
+    m.external_message_id, m.external_chat_id, m.sent_at, m.edited_at, m.deleted_at, m.outbound_id, o.state
+FROM messages_history AS m
+LEFT JOIN outbound AS o ON o.id = m.outbound_id
+WHERE m.channel = $1 AND m.account = $2 AND m.external_chat_id = $3
+    AND (m.turn_id IS NULL OR m.turn_id < $4)
+ORDER BY m.id DESC LIMIT $5

@@ -1,0 +1,76 @@
+-- name: insert_outbound
+INSERT INTO outbound (
+    id, origin, turn_id, appeal_id, client_id, channel, account, external_chat_id, text, image_url,
+    created_at, updated_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
+ON CONFLICT (id) DO NOTHING
+RETURNING id
+
+-- name: write_outbound_message
+INSERT INTO messages_history (
+    client_id, appeal_id, channel, account, external_chat_id, direction, sender, event, message_type,
+    message_text, media, sent_at, created_at, outbound_id
+) VALUES ($1, $2, $3, $4, $5, 'out', 'agent', 'message', $6, $7, $8, $9, $9, $10)
+
+-- name: whose_chat
+-- The client whose message is the latest there, with their open case.
+SELECT m.client_id, a.id AS appeal_id
+FROM (
+    SELECT client_id FROM messages_history
+    WHERE channel = $1 AND account = $2 AND external_chat_id = $3 ORDER BY id DESC LIMIT 1
+) AS m
+LEFT JOIN appeals AS a
+    ON a.client_id = m.client_id AND a.channel = $1 AND a.account = $2 AND a.closed_at IS NULL
+
+-- name: get_outbound
+SELECT * FROM outbound WHERE id = $1
+
+-- name: unqueued
+SELECT * FROM outbound WHERE queued_at IS NULL AND state = 'queued' ORDER BY seq LIMIT $1
+
+-- name: mark_queued
+UPDATE outbound SET queued_at = $2 WHERE id = ANY($1::uuid[]) AND queued_at IS NULL
+
+-- name: unqueue_stale
+-- Pushed long ago and still not begun: Redis may have lost them. The relay pushes them again.
+UPDATE outbound SET queued_at = NULL
+WHERE state = 'queued' AND queued_at < $1
+RETURNING id
+
+-- name: begin_sending
+UPDATE outbound SET state = 'sending', attempts = attempts + 1, queued_at = coalesce(queued_at, $2), updated_at = $2
+WHERE id = $1 AND state IN ('queued', 'sending', 'unknown')
+RETURNING *
+
+-- name: lock_chat_of_outbound
+-- The same name as clients.chat_key.
+SELECT pg_advisory_xact_lock(hashtextextended(
+    'chat|' || channel || '|' || account || '|' || external_chat_id, 0))
+FROM outbound WHERE id = $1
+
+-- name: forget_echoes
+-- Our own words, taken for an operator's before the vendor had told us their ids.
+DELETE FROM messages_history AS m USING outbound AS o
+WHERE o.id = $1 AND m.channel = o.channel AND m.account = o.account
+    AND m.external_chat_id = o.external_chat_id AND m.external_message_id = ANY ($2::text[])
+    AND m.sender = 'operator' AND m.outbound_id IS NULL
+
+-- name: mark_sent
+UPDATE outbound
+SET state = CASE WHEN state IN ('delivered', 'read') THEN state ELSE 'sent' END,
+    vendor_message_ids = $2, sent_at = coalesce(sent_at, $3), updated_at = $3, error_code = '', error_detail = ''
+WHERE id = $1
+RETURNING *
+
+-- name: name_sent_message
+UPDATE messages_history AS m SET external_message_id = $2, sent_at = $3
+WHERE m.outbound_id = $1 AND NOT EXISTS (
+    SELECT FROM messages_history AS other
+    WHERE other.channel = m.channel AND other.account = m.account AND other.external_chat_id = m.external_chat_id
+        AND other.external_message_id = $2
+)
+
+-- name: mark_not_sent
+UPDATE outbound SET state = $2, error_code = $3, error_detail = $4, updated_at = $5
+WHERE id = $1 AND state IN ('queued', 'sending', 'unknown', 'failed')
+RETURNING *

@@ -1,0 +1,96 @@
+-- name: append_or_open_turns
+-- Messages join the chat's waiting turn; one that an agent took in the meantime is left alone.
+WITH wanted AS (
+    SELECT * FROM unnest(
+        $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[]
+    ) AS w (appeal_id, client_id, channel, account, external_chat_id, first_at, last_at, closed_by)
+), appended AS (
+    UPDATE turns AS t
+    SET first_at = least(t.first_at, w.first_at), last_at = greatest(t.last_at, w.last_at),
+        closed_by = w.closed_by, appeal_id = w.appeal_id
+    FROM wanted AS w
+    WHERE t.channel = w.channel AND t.account = w.account AND t.external_chat_id = w.external_chat_id
+        AND t.status = 'ready'
+    RETURNING t.id, t.channel, t.account, t.external_chat_id
+), opened AS (
+    INSERT INTO turns (
+        appeal_id, client_id, channel, account, external_chat_id, first_at, last_at, closed_by, created_at
+    )
+    SELECT w.*, $9::timestamptz FROM wanted AS w
+    WHERE NOT EXISTS (
+        SELECT FROM appended AS a WHERE a.channel = w.channel AND a.account = w.account
+            AND a.external_chat_id = w.external_chat_id
+    )
+    RETURNING id, channel, account, external_chat_id
+)
+SELECT * FROM appended UNION ALL SELECT * FROM opened
+
+-- name: ready_turns
+SELECT id FROM turns WHERE id = ANY($1::bigint[]) AND status = 'ready'
+
+-- name: lease_next_turn
+-- Oldest first. Of one chat only the turn without another one in work, so two agents never share a chat.
+WITH next AS MATERIALIZED (
+    SELECT t.id FROM turns AS t
+    WHERE t.status IN ('ready', 'leased')
+        AND (t.leased_until <= $2 AND t.status = 'leased' OR t.status = 'ready' AND NOT EXISTS (
+            SELECT FROM turns AS other
+            WHERE other.channel = t.channel AND other.account = t.account
+                AND other.external_chat_id = t.external_chat_id AND other.status = 'leased'
+        ))
+    ORDER BY t.id LIMIT 1
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE turns AS t
+SET status = 'leased', leased_by = $1, leased_until = $3, lease_token = t.lease_token + 1, attempts = t.attempts + 1
+FROM next WHERE t.id = next.id
+RETURNING t.*
+
+-- name: try_chat_lock
+SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))
+
+-- name: lock_chat_of_turn
+-- The same name as clients.chat_key.
+SELECT pg_advisory_xact_lock(hashtextextended(
+    'chat|' || channel || '|' || account || '|' || external_chat_id, 0))
+FROM turns WHERE id = $1
+
+-- name: get_turn_for_update
+SELECT * FROM turns WHERE id = $1 FOR NO KEY UPDATE
+
+-- name: get_turn
+SELECT * FROM turns WHERE id = $1
+
+-- name: absorb_newer_turn
+-- The chat's waiting turn moves into turn $1, messages and all.
+WITH newer AS (
+    UPDATE turns AS n
+    SET status = 'merged', committed_at = $2
+    FROM turns AS t
+    WHERE t.id = $1 AND n.channel = t.channel AND n.account = t.account
+        AND n.external_chat_id = t.external_chat_id AND n.status = 'ready' AND n.id > t.id
+    RETURNING n.id, n.appeal_id, n.last_at, n.closed_by, n.latest_message_id
+), moved AS (
+    UPDATE messages_history AS m SET turn_id = $1 FROM newer WHERE m.turn_id = newer.id
+)
+UPDATE turns AS t
+SET appeal_id = newer.appeal_id, last_at = greatest(t.last_at, newer.last_at), closed_by = newer.closed_by,
+    latest_message_id = greatest(t.latest_message_id, newer.latest_message_id)
+FROM newer WHERE t.id = $1
+RETURNING t.latest_message_id
+
+-- name: extend_lease
+UPDATE turns SET leased_until = greatest(leased_until, $3)
+WHERE id = $1 AND lease_token = $2 AND status = 'leased'
+RETURNING leased_until
+
+-- name: return_turn
+-- With the next token: whoever gave it back cannot commit it any more.
+UPDATE turns SET status = 'ready', leased_by = NULL, leased_until = NULL, lease_token = lease_token + 1
+WHERE id = $1
+
+-- name: finish_turn
+UPDATE turns SET status = $2, committed_at = $3, outbound_id = $4, leased_until = NULL WHERE id = $1
+
+-- name: touch_appeal
+UPDATE appeals SET updated_at = $2 WHERE id = $1

@@ -1,0 +1,278 @@
+"""Turns: what a customer wrote, offered to one agent at a time and answered at most once.
+
+    ready -- lease_next_turn --> leased -- commit_reply ----> answered
+      ^                            |  |--- commit_silence --> closed
+      |--------- release ----------|  (an expired lease is leased again, with the next token)
+
+A message that comes while the turn is leased opens a newer turn, which waits: one turn of a chat is worked
+on at a time. A commit that has not seen the newer messages is refused: they move into the leased turn (the
+newer one is `merged`) and are in the answer. Who holds the last token may commit even after the lease ran
+out, as long as nobody else has taken the turn: the work is done and nobody was promised it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from core.ids import AccountId, ChannelName, ChatId
+from core.messages import OutgoingMessage
+from orchestrator.appeals import Appeal, find_appeal
+from orchestrator.clients import Client, chat_key, get_client
+from orchestrator.history import MessageView, messages_around, messages_of_turn
+from orchestrator.store.outbound import Owner, accept, get_delivery
+from orchestrator.store.pool import Connection, Executor, Pool
+from orchestrator.store.queries import sql
+
+_FINISHED = ("answered", "closed")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A row of `turns`."""
+
+    id: int
+    appeal_id: int
+    client_id: int
+    channel: str
+    account: str
+    external_chat_id: str
+    status: str
+    first_at: datetime
+    last_at: datetime
+    closed_by: str
+    created_at: datetime
+    lease_token: int
+    leased_by: str | None
+    leased_until: datetime | None
+    attempts: int
+    latest_message_id: int | None
+    committed_at: datetime | None
+    outbound_id: UUID | None
+
+    @property
+    def chat_key(self) -> str:
+        """The name of its chat's lock."""
+        return chat_key(self.channel, self.account, self.external_chat_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Proof that a turn is yours: its id and the token of the last lease."""
+
+    turn_id: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedTurn:
+    """A turn that an agent now works on."""
+
+    turn: Turn
+    leased_until: datetime
+
+    @property
+    def lease(self) -> Lease:
+        return Lease(self.turn.id, self.turn.lease_token)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the agent has seen when it commits.
+
+    `message_id` is the latest message it was shown; a commit that has not seen the turn's latest is refused,
+    also when the answer that brought it was lost on the way. None trusts the agent. `force` asks nothing.
+    """
+
+    message_id: int | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the agent answers; `outbound_id` names the delivery (a new one when None)."""
+
+    text: str
+    image_url: str = ""
+    outbound_id: UUID | None = None
+    seen: Seen = Seen()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The turn is finished; `outbound_id` is None when it was closed in silence."""
+
+    outbound_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Nothing was sent: the customer wrote on. The turn is still yours and has these messages now."""
+
+    new_messages: list[MessageView]
+
+
+@dataclass(frozen=True, slots=True)
+class StaleLease:
+    """Nothing was sent: the turn is not yours any more (or never was)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyAnswered:
+    """You have answered this turn before; `same` tells whether with these very words."""
+
+    outbound_id: UUID | None
+    same: bool
+
+
+Outcome: TypeAlias = Committed | Superseded | StaleLease | AlreadyAnswered
+
+
+@dataclass(frozen=True, slots=True)
+class TurnView:
+    """All that an agent needs; messages and history oldest first."""
+
+    turn: Turn
+    client: Client
+    appeal: Appeal
+    messages: list[MessageView]
+    history: list[MessageView]
+
+
+async def lease_next_turn(
+    pool: Pool, *, agent: str, lease_seconds: float, now: datetime
+) -> LeasedTurn | None:
+    """The oldest turn that waits or whose lease ran out, now this agent's; None when there is none.
+
+    One that was offered before takes in what has been written since.
+    """
+    until = now + timedelta(seconds=lease_seconds)
+    async with pool.acquire() as connection, connection.transaction():
+        row = await connection.fetchrow(sql("lease_next_turn"), agent, now, until)
+        if row is None:
+            return None
+        turn = _turn(row)
+        if turn.attempts > 1 and await connection.fetchval(sql("try_chat_lock"), turn.chat_key):
+            await connection.execute(sql("absorb_newer_turn"), turn.id, now)
+            turn = await get_turn(connection, turn.id) or turn
+    return LeasedTurn(turn, until)
+
+
+async def extend(executor: Executor, lease: Lease, *, lease_seconds: float, now: datetime) -> datetime | None:
+    """Keep the turn that long from now; when the lease ends then, or None when it is not yours."""
+    until = now + timedelta(seconds=lease_seconds)
+    ends: datetime | None = await executor.fetchval(sql("extend_lease"), lease.turn_id, lease.token, until)
+    return ends
+
+
+async def release(pool: Pool, lease: Lease, *, now: datetime) -> bool:
+    """Give the turn back to be offered again, together with what was written since; False: not yours."""
+    async with pool.acquire() as connection, connection.transaction():
+        turn = await _locked(connection, lease)
+        if turn is None or turn.status != "leased":
+            return False
+        await connection.execute(sql("absorb_newer_turn"), turn.id, now)
+        await connection.execute(sql("return_turn"), turn.id)
+    return True
+
+
+async def commit_reply(pool: Pool, lease: Lease, reply: Reply, *, now: datetime) -> Outcome:
+    """Answer the turn: the turn's end, the outbox row and the history row are one transaction.
+
+    Raises pydantic's ValidationError (a ValueError) for a reply without text and image, or one too long.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        turn = await _locked(connection, lease)
+        if turn is None:
+            return StaleLease()
+        message = _outgoing(turn, reply)
+        if turn.status in _FINISHED:
+            return await _already(connection, turn, message)
+        if new := await _unseen(connection, turn, reply.seen, now):
+            return Superseded(new)
+        owner = Owner(turn.client_id, turn.appeal_id, turn.id)
+        await accept(connection, message, owner, origin="reply", now=now)
+        await connection.execute(sql("finish_turn"), turn.id, "answered", now, message.id)
+        await connection.execute(sql("touch_appeal"), turn.appeal_id, now)
+    return Committed(message.id)
+
+
+async def commit_silence(pool: Pool, lease: Lease, *, seen: Seen | None = None, now: datetime) -> Outcome:
+    """Close the turn: no reply is needed. Under the same rules as a reply; repeating it is harmless."""
+    async with pool.acquire() as connection, connection.transaction():
+        turn = await _locked(connection, lease)
+        if turn is None:
+            return StaleLease()
+        if turn.status == "answered":
+            return AlreadyAnswered(turn.outbound_id, same=False)
+        if turn.status == "leased":
+            if new := await _unseen(connection, turn, seen or Seen(), now):
+                return Superseded(new)
+            await connection.execute(sql("finish_turn"), turn.id, "closed", now, None)
+    return Committed(None)
+
+
+async def get_turn(executor: Executor, turn_id: int) -> Turn | None:
+    """The turn, or None."""
+    row = await executor.fetchrow(sql("get_turn"), turn_id)
+    return _turn(row) if row is not None else None
+
+
+async def turn_view(executor: Executor, turn_id: int, *, last: int = 20) -> TurnView | None:
+    """The turn with its client, case, messages and the `last` messages said beside it; None: no such turn."""
+    turn = await get_turn(executor, turn_id)
+    if turn is None:
+        return None
+    client = await get_client(executor, turn.client_id)
+    appeal = await find_appeal(executor, turn.appeal_id)
+    if client is None or appeal is None:
+        return None
+    messages = await messages_of_turn(executor, turn.id)
+    chat = (turn.channel, turn.account, turn.external_chat_id)
+    history = await messages_around(executor, chat, turn.id, last=last)
+    return TurnView(turn, client, appeal, messages, history)
+
+
+async def _locked(connection: Connection, lease: Lease) -> Turn | None:
+    """The turn of this lease, leased or finished by it, with its chat locked; None: the lease is stale."""
+    await connection.execute(sql("lock_chat_of_turn"), lease.turn_id)
+    row = await connection.fetchrow(sql("get_turn_for_update"), lease.turn_id)
+    if row is None or row["lease_token"] != lease.token or row["status"] not in ("leased", *_FINISHED):
+        return None
+    return _turn(row)
+
+
+async def _unseen(connection: Connection, turn: Turn, seen: Seen, now: datetime) -> list[MessageView]:
+    """What the customer wrote that the agent was not shown; a newer turn is taken in on the way."""
+    if seen.force:
+        return []
+    await connection.execute(sql("absorb_newer_turn"), turn.id, now)
+    shown = turn.latest_message_id if seen.message_id is None else seen.message_id
+    new = await messages_of_turn(connection, turn.id, after=shown or 0)
+    return [message for message in new if message.deleted_at is None]
+
+
+async def _already(connection: Connection, turn: Turn, message: OutgoingMessage) -> AlreadyAnswered:
+    delivery = await get_delivery(connection, turn.outbound_id) if turn.outbound_id else None
+    same = delivery is not None and (delivery.text, delivery.image_url) == (
+        message.text,
+        message.image_url or "",
+    )
+    return AlreadyAnswered(turn.outbound_id, same)
+
+
+def _outgoing(turn: Turn, reply: Reply) -> OutgoingMessage:
+    return OutgoingMessage(
+        id=reply.outbound_id or uuid4(),
+        channel=ChannelName(turn.channel),
+        account=AccountId(turn.account),
+        external_chat_id=ChatId(turn.external_chat_id),
+        text=reply.text,
+        image_url=reply.image_url or None,
+    )
+
+
+def _turn(row: asyncpg.Record) -> Turn:
+    return Turn(**dict(row))
