@@ -155,7 +155,7 @@ def start(made: ChannelService, secrets: Sequence[str]) -> None:
     if stdio:
         serve_stdio(made.parts)
     else:
-        serve(build_app(made.parts), made.settings, port=made.service.port)
+        serve(lambda: build_app(made.parts), made.settings, port=made.service.port)
 
 
 def _webhook_paths(channel: str) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
+import uvloop
 from mcp.server.subscriptions import ListenHandler
 from starlette.applications import Starlette
 
@@ -28,9 +30,22 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(app: Starlette, settings: ServiceSettings, *, port: int) -> None:
-    """Serve until SIGTERM or SIGINT. uvloop and httptools where they are; no access log on the hot path."""
-    config = uvicorn.Config(
+def serve(make_app: Callable[[], Starlette], settings: ServiceSettings, *, port: int) -> None:
+    """Serve until SIGTERM or SIGINT. uvloop and httptools where they are; no access log on the hot path.
+
+    `make_app` is called inside the event loop: a pool of asyncpg belongs to the loop in which it is made.
+    """
+
+    async def run() -> None:
+        app = make_app()
+        await _Server(_config(app, settings, port), app).serve()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+
+
+def _config(app: Starlette, settings: ServiceSettings, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port or port,
@@ -39,7 +54,6 @@ def serve(app: Starlette, settings: ServiceSettings, *, port: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    _Server(config, app).run()
 
 
 def serve_stdio(parts: ServiceParts) -> None:

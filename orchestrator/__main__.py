@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import httpx
+from starlette.applications import Starlette
 
 from core.app import build_app
 from core.auth import KeyRing
@@ -30,6 +31,10 @@ def main() -> None:
         console=common.log_format == "console",
         secrets=[*secret_texts(common), *secret_texts(own)],
     )
+    serve(lambda: _app(common, own), common, port=service("orchestrator").port)
+
+
+def _app(common: ServiceSettings, own: OrchestratorSettings) -> Starlette:
     redis = redis_client(common)
     pool = new_pool(own.database_url.get_secret_value(), connections=own.database_connections)
     http = httpx.AsyncClient(headers={"X-API-Key": own.channel_api_key.get_secret_value()})
@@ -48,8 +53,7 @@ def main() -> None:
             yield
 
     parts = orchestrator.parts(KeyRing.parse(common.api_keys), allowed_hosts=common.allowed_hosts)
-    app = build_app(replace(parts, lifespan=lifespan))
-    serve(app, common, port=service("orchestrator").port)
+    return build_app(replace(parts, lifespan=lifespan))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from orchestrator.clients import Client, get_client
 from orchestrator.history import MessageView, messages_of_appeal
 from orchestrator.store.pool import Connection, Executor
 from orchestrator.store.queries import sql
+from orchestrator.store.text import storable
 
 STATUSES = ("open", "resolved")
 _MOST_LISTED = 200
@@ -97,7 +98,7 @@ async def list_appeals(
 
 async def close_appeal(executor: Executor, appeal_id: int, *, reason: str, now: datetime) -> Appeal | None:
     """Resolve a case; one that is closed already stays as it is. None when there is no such case."""
-    await executor.execute(sql("close_appeal"), appeal_id, reason, now)
+    await executor.execute(sql("close_appeal"), appeal_id, storable(reason), now)
     return await find_appeal(executor, appeal_id)
 
 
@@ -167,6 +168,9 @@ def _place(cursor: str) -> tuple[datetime, int]:
         return _BEGINNING
     at, _, appeal_id = cursor.rpartition("|")
     try:
-        return datetime.fromisoformat(at).astimezone(UTC), int(appeal_id)
-    except ValueError:
-        raise ValueError(f"not a cursor of this list: {cursor[:80]!r}") from None
+        place = datetime.fromisoformat(at).astimezone(UTC), int(appeal_id)
+    except (ValueError, OverflowError):
+        place = None
+    if place is None or not 0 < place[1] < _BEGINNING[1]:
+        raise ValueError(f"not a cursor of this list: {cursor[:80]!r}")
+    return place

@@ -25,8 +25,11 @@ from orchestrator.history import MessageView, messages_around, messages_of_turn
 from orchestrator.store.outbound import Owner, accept, get_delivery
 from orchestrator.store.pool import Connection, Executor, Pool
 from orchestrator.store.queries import sql
+from orchestrator.store.text import storable
 
 _FINISHED = ("answered", "closed")
+#: Agents give ids back as text; what is larger is none of ours.
+_LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ async def lease_next_turn(
     """
     until = now + timedelta(seconds=lease_seconds)
     async with pool.acquire() as connection, connection.transaction():
-        row = await connection.fetchrow(sql("lease_next_turn"), agent, now, until)
+        row = await connection.fetchrow(sql("lease_next_turn"), storable(agent), now, until)
         if row is None:
             return None
         turn = _turn(row)
@@ -162,6 +165,8 @@ async def lease_next_turn(
 
 async def extend(executor: Executor, lease: Lease, *, lease_seconds: float, now: datetime) -> datetime | None:
     """Keep the turn that long from now; when the lease ends then, or None when it is not yours."""
+    if lease.token > _LARGEST_ID:
+        return None
     until = now + timedelta(seconds=lease_seconds)
     ends: datetime | None = await executor.fetchval(sql("extend_lease"), lease.turn_id, lease.token, until)
     return ends
@@ -250,7 +255,7 @@ async def _unseen(connection: Connection, turn: Turn, seen: Seen, now: datetime)
         return []
     await connection.execute(sql("absorb_newer_turn"), turn.id, now)
     shown = turn.latest_message_id if seen.message_id is None else seen.message_id
-    new = await messages_of_turn(connection, turn.id, after=shown or 0)
+    new = await messages_of_turn(connection, turn.id, after=min(shown or 0, _LARGEST_ID))
     return [message for message in new if message.deleted_at is None]
 
 

@@ -22,6 +22,7 @@ from core.messages import Image, Media, OutgoingMessage
 from orchestrator.clients import chat_key
 from orchestrator.store.pool import Connection, Executor, Pool
 from orchestrator.store.queries import sql
+from orchestrator.store.text import storable
 
 Origin = Literal["reply", "tool", "rest", "list"]
 State = Literal["queued", "sending", "sent", "delivered", "read", "failed", "unknown"]
@@ -186,7 +187,8 @@ async def mark_retry(
 async def _not_sent(
     executor: Executor, delivery_id: UUID, state: State, error: tuple[str, str], now: datetime
 ) -> Delivery | None:
-    return _optional(await executor.fetchrow(sql("mark_not_sent"), delivery_id, state, *error, now))
+    code, detail = map(storable, error)
+    return _optional(await executor.fetchrow(sql("mark_not_sent"), delivery_id, state, code, detail, now))
 
 
 def _same(delivery: Delivery, message: OutgoingMessage) -> bool:
