@@ -1,0 +1,50 @@
+"""The tests' own agent: takes the turns of one customer over the hub's REST and answers them."""
+
+from typing import Any
+
+from tests.system import System, patiently
+
+
+def turn_of(system: System, customer: str, *, seconds: float = 20) -> dict[str, Any]:
+    """The next turn of this customer; turns of others are given back."""
+    others = []
+    try:
+        for _ in patiently(seconds):
+            turn = system.post("orchestrator", "/api/turns/wait", {"wait_seconds": 1})
+            if turn["status"] == "none":
+                continue
+            if turn["client_name_untrusted"] == customer:
+                return dict(turn)
+            others.append(turn)
+    finally:
+        for turn in others:
+            lease = {"lease_token": turn["lease_token"]}
+            system.post("orchestrator", f"/api/turns/{turn['turn_id']}/release", lease)
+    raise AssertionError(f"no turn of {customer} came")
+
+
+def reply(system: System, turn: dict[str, Any], text: str, **more: Any) -> dict[str, Any]:
+    """Answer a turn."""
+    body = {"lease_token": turn["lease_token"], "text": text, **more}
+    answer: dict[str, Any] = system.post("orchestrator", f"/api/turns/{turn['turn_id']}/reply", body)
+    return answer
+
+
+def delivered(system: System, delivery_id: str, *, state: str = "sent", seconds: float = 20) -> dict[str, Any]:
+    """The delivery once it is in that state."""
+    delivery: dict[str, Any] = {}
+    for _ in patiently(seconds):
+        delivery = system.get("orchestrator", f"/api/deliveries/{delivery_id}")
+        if delivery["state"] == state:
+            return delivery
+    raise AssertionError(f"still {delivery}")
+
+
+def shown(system: System, customer: str, count: int, *, seconds: float = 20) -> list[str]:
+    """The texts that the customer sees from us, once there are `count` of them."""
+    texts: list[str] = []
+    for _ in patiently(seconds):
+        texts = [message["text"] for message in system.seen_by(customer)]
+        if len(texts) >= count:
+            return texts
+    raise AssertionError(f"{customer} sees {len(texts)} of {count} messages: {texts}")

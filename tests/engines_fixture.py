@@ -1,0 +1,54 @@
+"""Real Redis and PostgreSQL for tests: one pair of servers per worker, something fresh per test."""
+
+import itertools
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from launcher.binaries import postgres_server
+from launcher.engines import Engines
+
+_databases = itertools.cycle(range(1, 64))  # 0 is left to those who use the engines directly
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    """Both servers; kill and start them again as you like, but leave them running."""
+    servers = Engines(tmp_path_factory.mktemp("engines"))
+    servers.start()
+    yield servers
+    servers.discard()
+
+
+@pytest.fixture
+def redis_url(engines: Engines) -> str:
+    """An empty logical database."""
+    url = f"{engines.redis_url.removesuffix('/0')}/{next(_databases)}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@contextmanager
+def database(engines: Engines) -> Iterator[str]:
+    """An empty database, dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    _sql(engines, f'CREATE DATABASE "{name}"')
+    yield engines.database_url.replace("/postgres?", f"/{name}?")
+    _sql(engines, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(engines: Engines) -> Iterator[str]:
+    """An empty database, dropped afterwards."""
+    with database(engines) as url:
+        yield url
+
+
+def _sql(engines: Engines, statement: str) -> None:
+    psql = postgres_server().with_name("psql")
+    subprocess.run([psql, "-qX", "-c", statement, engines.database_url], check=True, capture_output=True)
