@@ -65,6 +65,8 @@ class Outage:
         else:
             self._recovered()
             return 0
+        finally:
+            _end_if_cancelled()
         self._failures += 1
         return min(FIRST_PAUSE_MS << min(self._failures - 1, 10), LONGEST_PAUSE_MS)
 
@@ -72,3 +74,10 @@ class Outage:
         if self._failures:
             log.info("loop_recovered", loop=self._loop, failed_rounds=self._failures)
         self._failures = 0
+
+
+def _end_if_cancelled() -> None:
+    """wait_for of Python 3.11, with which redis-py sends, may swallow a cancellation: python/cpython#86296."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

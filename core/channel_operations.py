@@ -1,7 +1,5 @@
 """What every channel can be asked, built from its contract: a part that a vendor lacks is simply absent."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
@@ -29,6 +27,7 @@ from core.channel import (
 )
 from core.errors import ChannelError, NotFound, Rejected
 from core.ids import AccountId, ChatId, MessageId
+from core.media import decode_base64_image
 from core.operations import Operation
 from core.sending import Sender
 
@@ -352,17 +351,12 @@ class ChannelOperations:
     async def _image(self, image_url: str, image_base64: str) -> ImageFile:
         if bool(image_url) == bool(image_base64):
             raise Rejected("Give either image_url or image_base64.")
-        return await self._fetch(image_url) if image_url else _decoded(image_base64, self._capabilities)
-
-
-def _decoded(text: str, capabilities: Capabilities) -> ImageFile:
-    try:
-        content = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Rejected("image_base64 is not base64.") from error
-    if len(content) > capabilities.image_max_bytes:
-        raise Rejected(f"The picture is larger than {capabilities.image_max_bytes} bytes.")
-    return ImageFile(content)
+        if image_url:
+            return await self._fetch(image_url)
+        limits = self._capabilities
+        return decode_base64_image(
+            image_base64, max_bytes=limits.image_max_bytes, allowed_types=limits.image_types
+        )
 
 
 async def _bulk_one(sender: Sender, chat_id: str, text: str, key: str) -> BulkOutcome:

@@ -52,21 +52,21 @@ class ChannelService:
     own_operations: Sequence[Operation] = ()
     fetch_from: Iterable[str] = ()
 
-    @property
-    def parts(self) -> ServiceParts:
-        """Everything wired, nothing opened."""
-        return _Wiring(self).parts()
+    def parts(self, *, intake: bool = True) -> ServiceParts:
+        """Everything wired, nothing opened. Without `intake` no webhook is served and no spool is opened."""
+        return _Wiring(self, intake=intake).parts()
 
 
 class _Wiring:
-    def __init__(self, channel: ChannelService) -> None:
+    def __init__(self, channel: ChannelService, *, intake: bool) -> None:
         self._channel = channel
+        self._intake = intake
         self._redis: Redis = redis_client(channel.settings)
         self._keys = Keys(channel.settings.redis_prefix)
         self._metrics = Metrics()
         spool = Spool(Path(channel.settings.spool_dir) / f"{channel.service.name}.sqlite")
         self._inbox = Inbox(self._redis, self._keys, spool)
-        self._media = httpx.AsyncClient(timeout=_FETCH_SECONDS)
+        self._media = httpx.AsyncClient(timeout=_FETCH_SECONDS, trust_env=False)
         echoes = Echoes(self._redis, self._keys)
         clock = SystemClock()
         self._accounts = {
@@ -111,7 +111,8 @@ class _Wiring:
             await stack.enter_async_context(self._media)
             for channel in self._channel.accounts.values():
                 stack.push_async_callback(channel.aclose)
-            await stack.enter_async_context(self._inbox.run())
+            if self._intake:
+                await stack.enter_async_context(self._inbox.run())
             for account in self._accounts.values():
                 stack.push_async_callback(account.sender.close)
             yield
@@ -153,9 +154,9 @@ def start(made: ChannelService, secrets: Sequence[str]) -> None:
         secrets=[*secrets, *secret_texts(made.settings)],
     )
     if stdio:
-        serve_stdio(made.parts)
+        serve_stdio(made.parts(intake=False))
     else:
-        serve(lambda: build_app(made.parts), made.settings, port=made.service.port)
+        serve(lambda: build_app(made.parts()), made.settings, port=made.service.port)
 
 
 def _webhook_paths(channel: str) -> dict[str, Any]:

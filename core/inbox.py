@@ -11,9 +11,8 @@ import json
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import structlog
 from redis.asyncio import Redis
@@ -35,8 +34,7 @@ BATCH_CHARACTERS = 4 * 1024 * 1024
 _ANSWERS: tuple[Stored, ...] = ("queued", "repeated", "echo")
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """One arrival as the script and the spool need it."""
 
     channel: str
@@ -49,8 +47,7 @@ class _Entry:
     payload: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Caller:
+class _Caller(NamedTuple):
     """Who waits for which entries to be stored."""
 
     entries: list[_Entry]
@@ -171,7 +168,7 @@ class Inbox:
     async def _store(self, entries: list[_Entry]) -> list[Stored]:
         stored = None if self._spool.waiting else await self._pushed_if_up(entries)
         if stored is None:
-            await self._spool.append([write_json(asdict(entry)) for entry in entries])
+            await self._spool.append([write_json(entry._asdict()) for entry in entries])
             self._note_spool()
             stored = ["spooled"] * len(entries)
         self.counts.update(stored)

@@ -111,7 +111,10 @@ class Layer(httpx.AsyncBaseTransport):
 
 
 class Deadline(Layer):
-    """Reads the whole answer within `total` seconds; a slow trickle is a timeout too."""
+    """Reads the whole answer within `total` seconds; a slow trickle is a timeout too.
+
+    A large upload may ask for more with `extensions={"seconds": ...}`.
+    """
 
     def __init__(self, inner: httpx.AsyncBaseTransport, *, total: float, timeouts: httpx.Timeout) -> None:
         super().__init__(inner)
@@ -121,7 +124,7 @@ class Deadline(Layer):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         request.extensions = {**request.extensions, "timeout": self._timeouts}
         try:
-            async with asyncio.timeout(self._total):
+            async with asyncio.timeout(request.extensions.get("seconds", self._total)):
                 response = await self._inner.handle_async_request(request)
                 await response.aread()
         except TimeoutError as error:

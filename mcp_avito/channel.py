@@ -18,10 +18,11 @@ from core.channel import (
     WebhookRequest,
     WebhookStatus,
 )
+from core.echoes import fingerprint
 from core.errors import ChannelError, NotFound, RateLimited, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId
 from mcp_avito.client import CHANNEL, AvitoClient
-from mcp_avito.normalize import Fingerprint, chat_info, chat_message, normalize
+from mcp_avito.normalize import Fingerprint, chat_info, chat_messages, normalize
 from mcp_avito.schemas import PageMeta
 from mcp_avito.settings import AvitoSettings
 
@@ -47,7 +48,7 @@ class AvitoChannel:
         settings: AvitoSettings,
         *,
         account: AccountId = DEFAULT_ACCOUNT,
-        fingerprint: Fingerprint = str,
+        fingerprint: Fingerprint = fingerprint,
     ) -> None:
         self._client = client
         self._account = account
@@ -107,7 +108,7 @@ class AvitoChannel:
         limit, offset = _page(limit, cursor)
         answer = await self._client.get_messages(chat_id, limit=limit, offset=offset)
         me = await self._client.user_id()
-        messages = [chat_message(message, me) for message in answer.messages if message]
+        messages = chat_messages(answer.messages, me)
         return MessagePage(
             messages=messages, next_cursor=_next(answer.meta, offset, len(answer.messages), limit)
         )

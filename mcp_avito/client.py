@@ -48,6 +48,8 @@ CHANNEL = "avito"
 CHAT_TYPES = "u2i,u2u"
 #: A token is renewed this early, or a tenth of its life when that is shorter.
 MARGIN_SECONDS = 60.0
+#: 24 MB over a slow line.
+UPLOAD_SECONDS = 40.0
 _LARGEST_ERROR = 4096
 _IMAGES = TypeAdapter(dict[str, Any])
 _MESSAGES: TypeAdapter[Messages] = TypeAdapter(AnyMessages)
@@ -126,7 +128,8 @@ class AvitoClient:
         """POST v1 uploadImages (§3.6): the id of the stored picture, which nobody sees yet."""
         path = f"{await self._account('v1')}/uploadImages"
         files = {"uploadfile[]": (image.name, image.content, image.media_type)}
-        response = await self._http.post(path, files=files, extensions=REPEATABLE)
+        marks = REPEATABLE | {"seconds": max(UPLOAD_SECONDS, self._settings.timeout_seconds)}
+        response = await self._http.post(path, files=files, extensions=marks)
         stored = read_answer(response, _IMAGES, CHANNEL)
         if not stored:
             raise Rejected("Avito took the picture but gave no id for it.", channel=CHANNEL)

@@ -10,7 +10,7 @@ notice             a missed call, a system text, Avito's own chat (a2u), no auth
 and everything that cannot be read becomes a reason, never an exception.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from mcp_avito.schemas import LAST_SECOND, Chat, Content, Message, Place, Push, 
 
 CHANNEL = ChannelName("avito")
 OTHER_ACCOUNT = "other_account"
-#: What a sent picture is compared by: Avito stores it anew, so its bytes are of no use.
+#: The fingerprint of every picture: Avito stores it anew, so its bytes cannot be compared.
 IMAGE_MARK = "image"
 #: Who writes when Avito names nobody.
 NOBODY = UserId("0")
@@ -34,20 +34,18 @@ Fingerprint = Callable[[str], str]
 
 
 class Said(NamedTuple):
-    """A message's words and attachments; `comparable` is what our own send of it would carry."""
+    """A message's words and attachments; `typed` is what our own send of it would have carried."""
 
     text: str = ""
     media: Media = Media()
-    comparable: str = ""
+    typed: str = ""
 
 
 class _UnreadableError(ValueError):
     """The body means nothing to us; the text says why."""
 
 
-def normalize(
-    body: Any, *, user_id: int | None, account: AccountId, fingerprint: Fingerprint = str
-) -> Normalized:
+def normalize(body: Any, *, user_id: int | None, account: AccountId, fingerprint: Fingerprint) -> Normalized:
     """The meaning of a parsed push (§4); `user_id` None = not known yet, any account is believed.
 
     `{}` is the owner's test of the address (§3.8) and means nothing. Raises nothing.
@@ -76,8 +74,15 @@ def _arrival(body: Any, user_id: int | None, account: AccountId, fingerprint: Fi
         message=message,
         event_key=f"{value.id}:{value.type}",
         own=own,
-        fingerprint=fingerprint(said.comparable) if own and said.comparable else "",
+        fingerprint=_mark(said, fingerprint) if own else "",
     )
+
+
+def _mark(said: Said, fingerprint: Fingerprint) -> str:
+    """What the pending send of the same content registered; "" for what we never send."""
+    if said.media.has_images:
+        return IMAGE_MARK
+    return fingerprint(said.typed) if said.typed else ""
 
 
 def _message(push: Push, value: Value, said: Said, account: AccountId) -> IncomingMessage:
@@ -125,13 +130,13 @@ def said_in(kind: str, content: Content) -> Said:
 def _text(content: Content) -> Said:
     if content.text is None:
         raise _UnreadableError("text message without content.text")
-    return Said(content.text, comparable=content.text)
+    return Said(content.text, typed=content.text)
 
 
 def _image(content: Content) -> Said:
     url = content.image.largest if content.image else None
     images = (Image(url=url),) if url else ()
-    return Said(media=Media(has_images=True, images=images), comparable=IMAGE_MARK)
+    return Said(media=Media(has_images=True, images=images))
 
 
 def _voice(content: Content) -> Said:
@@ -145,7 +150,7 @@ def _link(content: Content) -> Said:
         raise _UnreadableError("link message without content.link")
     words, url = content.link.text or "", content.link.url or ""
     text = words if url in words else f"{words} {url}".strip()
-    return Said(text, comparable=words)
+    return Said(text, typed=words)
 
 
 def _item(content: Content) -> Said:
@@ -215,27 +220,43 @@ def chat_info(chat: Chat, user_id: int) -> ChatInfo:
     )
 
 
-def chat_message(message: Message, user_id: int) -> ChatMessage:
-    """§3.4: `read` means by the business for incoming, by the client for outgoing messages."""
+def chat_messages(rows: Sequence[Message | None], user_id: int) -> list[ChatMessage]:
+    """A page of history (§3.4), newest first, without rows that cannot be read.
+
+    A message without a time has its neighbour's: who looks for a lost send must not take it for old.
+    """
+    messages = [row for row in rows if row]
+    seconds = next((message.created for message in messages if message.created), LAST_SECOND - 1)
+    shown = []
+    for message in messages:
+        seconds = message.created or seconds
+        shown.append(_chat_message(message, user_id, seconds))
+    return shown
+
+
+def _chat_message(message: Message, user_id: int, seconds: int) -> ChatMessage:
+    """`read` means by the business for incoming, by the client for outgoing messages (§10)."""
     out = message.direction == "out" or (message.direction is None and message.author_id == user_id)
     content = message.content
     return ChatMessage(
         message_id=message.id,
         direction="out" if out else "in",
         type=message.type,
-        text_untrusted=_words(message),
+        text_untrusted=_words(message, own=out),
         image_url=(content.image.largest if content.image else None) or "",
         voice_file_id=(content.voice.voice_id if content.voice else None) or "",
-        sent_at=_iso(message.created),
+        sent_at=_iso(seconds),
         read=message.read is not None if out else bool(message.is_read),
     )
 
 
-def _words(message: Message) -> str:
+def _words(message: Message, *, own: bool = False) -> str:
+    """Our own words are given back as they were sent, for a search by them."""
     try:
-        return said_in(message.type, message.content).text
+        said = said_in(message.type, message.content)
     except _UnreadableError:
         return ""
+    return said.typed or said.text if own else said.text
 
 
 def _iso(seconds: int | None) -> str:

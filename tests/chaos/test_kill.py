@@ -97,10 +97,11 @@ async def _each_message_is_in_one_turn_and_each_turn_answered_once(system: Syste
         in_turns = await connection.fetchval(
             "SELECT count(*) FROM messages_history WHERE sender = 'customer' AND turn_id IS NOT NULL"
         )
-        statuses = dict(await connection.fetch("SELECT status, count(*) FROM turns GROUP BY status"))
+        rows = await connection.fetch("SELECT status, count(*) FROM turns GROUP BY status")
         replies = await connection.fetchval("SELECT count(*) FROM outbound WHERE origin = 'reply'")
     finally:
         await connection.close()
+    statuses = {row["status"]: row["count"] for row in rows}
     assert in_turns == messages
     assert set(statuses) <= {"answered", "merged"}
     assert statuses["answered"] == replies

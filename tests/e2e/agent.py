@@ -30,7 +30,9 @@ def reply(system: System, turn: dict[str, Any], text: str, **more: Any) -> dict[
     return answer
 
 
-def delivered(system: System, delivery_id: str, *, state: str = "sent", seconds: float = 20) -> dict[str, Any]:
+def delivered(
+    system: System, delivery_id: str, *, state: str = "sent", seconds: float = 20
+) -> dict[str, Any]:
     """The delivery once it is in that state."""
     delivery: dict[str, Any] = {}
     for _ in patiently(seconds):

@@ -1,0 +1,1 @@
+"""Programs to copy from; they speak MCP and import nothing of ours."""

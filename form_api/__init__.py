@@ -1,0 +1,1 @@
+"""Public web forms and quizzes: a submission becomes a unified message."""

@@ -1,0 +1,147 @@
+"""The hub and a channel as MCP clients see them: over HTTP in both protocol ages, and over stdio."""
+
+import json
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import httpx2
+import pytest
+import redis
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+
+from core.keys import Keys
+from tests.e2e.agent import delivered, shown
+from tests.system import System
+
+pytestmark = pytest.mark.e2e
+
+Age = Literal["auto", "legacy"]
+AGES: tuple[Age, ...] = ("auto", "legacy")
+
+
+@asynccontextmanager
+async def client(system: System, name: str, *, age: Age = "auto") -> AsyncIterator[Client]:
+    """Connected to /mcp of a service, with a key."""
+    headers = {"Authorization": f"Bearer {system.keys['agent']}"}
+    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+        transport = streamable_http_client(f"{system.url(name)}/mcp", http_client=http)
+        async with Client(transport, mode=age) as connected:
+            yield connected
+
+
+@pytest.mark.parametrize("age", AGES)
+async def test_an_agent_answers_a_customer_over_mcp(system: System, customer: str, age: Age) -> None:
+    """Wait for the turn, reply, look the delivery up."""
+    system.write(customer, text="Здравствуйте")
+    async with client(system, "orchestrator", age=age) as hub:
+        turn = await _turn_of(hub, customer)
+        answer = await _call(hub, "reply", **_lease(turn), text="Добрый день!")
+        delivered(system, answer["delivery_id"])
+        delivery = await _call(hub, "get_delivery", delivery_id=answer["delivery_id"])
+
+    assert answer["status"] == "queued"
+    assert delivery["state"] == "sent"
+    assert shown(system, customer, 1) == ["Добрый день!"]
+
+
+@pytest.mark.parametrize("age", AGES)
+async def test_a_channel_lists_and_answers_chats_over_mcp(system: System, customer: str, age: Age) -> None:
+    """A model can work with one channel alone."""
+    chat = system.write(customer, text="Ещё продаёте?")["chat_id"]
+    async with client(system, "mcp_avito", age=age) as avito:
+        chats = await _call(avito, "list_chats", limit=100)
+        sent = await _call(avito, "send_message", chat_id=chat, text="Да, продаём.", idempotency_key=chat)
+        again = await _call(avito, "send_message", chat_id=chat, text="Да, продаём.", idempotency_key=chat)
+        listed = await _call(avito, "list_messages", chat_id=chat)
+
+    assert chat in [one["chat_id"] for one in chats["chats"]]
+    assert again == {**sent, "duplicate": True}
+    assert [one["text_untrusted"] for one in listed["messages"]] == ["Да, продаём.", "Ещё продаёте?"]
+    assert shown(system, customer, 1) == ["Да, продаём."]
+
+
+async def test_a_channel_serves_its_tools_over_stdio(system: System) -> None:
+    """As Claude Desktop starts it: no port, no key, nothing but answers on stdout."""
+    parameters = StdioServerParameters(
+        command=sys.executable, args=["-m", "mcp_avito", "--stdio"], env=system.environment("mcp_avito")
+    )
+    async with Client(parameters) as avito:
+        tools = {tool.name for tool in (await avito.list_tools()).tools}
+        status = await _call(avito, "webhook_status")
+
+    assert {"send_message", "send_image", "send_bulk", "list_chats", "get_chat", "list_messages"} <= tools
+    assert {"mark_read", "subscribe_webhook", "webhook_status", "unsubscribe_webhook"} <= tools
+    assert status["subscribed"] is True
+    assert system.webhook_secret not in json.dumps(status)
+
+
+async def test_mistakes_of_a_model_are_answered_with_the_way_out(system: System) -> None:
+    """A misspelt argument does nothing; an unknown chat says where ids come from."""
+    async with client(system, "mcp_avito") as avito:
+        misspelt = await avito.call_tool("list_chats", {"limt": 3})
+        unknown = await avito.call_tool("send_message", {"chat_id": "nowhere", "text": "x"})
+
+    assert misspelt.is_error
+    assert "Did you mean 'limit'" in _text(misspelt)
+    assert unknown.is_error
+    assert "not_found" in _text(unknown)
+    assert "list_chats" in _text(unknown)
+
+
+async def test_a_model_sees_the_beginning_of_a_huge_text_and_that_it_was_cut(system: System) -> None:
+    """Its context is not the place for 100,000 characters, and hidden characters are taken out."""
+    name = uuid.uuid4().hex[:12]
+    message = {
+        "channel": "avito",
+        "external_user_id": name,
+        "external_chat_id": f"chat-{name}",
+        "external_message_id": name,
+        "text": "a\u202eb\U000e0041" + "я" * 100_000,
+        "timestamp": "2026-11-22T10:00:00Z",
+        "client_name": name,
+    }
+    with redis.Redis.from_url(system.environment("orchestrator")["REDIS_URL"]) as queue:
+        queue.rpush(Keys().incoming.source, json.dumps(message))
+
+    async with client(system, "orchestrator") as hub:
+        turn = await _turn_of(hub, name)
+        await _call(hub, "skip_turn", **_lease(turn))
+
+    text = turn["messages"][0]["text_untrusted"]
+    assert text.startswith("abя")
+    assert text.endswith("characters in all]")
+    assert len(text) < 5_000
+
+
+async def _turn_of(hub: Client, name: str) -> dict[str, Any]:
+    others = []
+    try:
+        for _ in range(30):
+            turn = await _call(hub, "wait_for_turn", wait_seconds=2)
+            if turn["client_name_untrusted"] == name:
+                return turn
+            if turn["status"] == "turn":
+                others.append(turn)
+    finally:
+        for other in others:
+            await _call(hub, "release_turn", **_lease(other))
+    raise AssertionError(f"no turn of {name} came")
+
+
+def _lease(turn: dict[str, Any]) -> dict[str, Any]:
+    return {"turn_id": turn["turn_id"], "lease_token": turn["lease_token"]}
+
+
+async def _call(connected: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    result = await connected.call_tool(tool, arguments)
+    assert not result.is_error, _text(result)
+    assert json.loads(_text(result)) == result.structured_content
+    return dict(result.structured_content or {})
+
+
+def _text(result: Any) -> str:
+    return "".join(part.text for part in result.content)

@@ -1,0 +1,168 @@
+"""Keys: who calls, and nothing more is told."""
+
+import hashlib
+import hmac
+import json
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from core.auth import ApiKeyAsBearer, KeyRing, KeyVerifier, RequireKey, current_caller, hmac_ok, same_secret
+
+OPERATOR, AGENT = "operator-key-0123456789", "agent-key-0123456789="
+RING = KeyRing.parse(SecretStr(f" operator={OPERATOR}, agent={AGENT},"))
+
+
+@pytest.mark.parametrize(("key", "name"), [(OPERATOR, "operator"), (AGENT, "agent")])
+def test_a_key_names_its_caller(key: str, name: str) -> None:
+    caller = RING.caller(key)
+
+    assert caller is not None
+    assert caller.name == name
+
+
+@pytest.mark.parametrize("key", ["", "x", OPERATOR + " ", OPERATOR[:-1], "ключ", "\udcff", "\x00"])
+def test_another_key_is_nobody(key: str) -> None:
+    assert RING.caller(key) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "there is none"),
+        (" , ", "there is none"),
+        ("operator", "entry 1 is not of the form"),
+        ("=0123456789abcdef", "entry 1 is not of the form"),
+        ("a b=0123456789abcdef", "entry 1 is not of the form"),
+        ("operator=", "the key of operator is empty"),
+        ("operator=secret-shorty", "the key of operator is shorter than 16"),
+        ("operator=ключключключключ", "the key of operator holds characters"),
+        (f"operator={OPERATOR},operator={AGENT}", "operator occurs twice"),
+        (f"operator={OPERATOR},agent={OPERATOR}", "the key of agent is also"),
+    ],
+)
+def test_a_wrong_key_list_is_refused_by_caller_and_never_by_key(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint) as refused:
+        KeyRing.parse(SecretStr(text))
+
+    assert "secret-shorty" not in str(refused.value)
+    assert OPERATOR not in str(refused.value)
+
+
+def test_keys_are_not_kept() -> None:
+    assert OPERATOR not in repr(vars(RING))
+
+
+async def who(request: Request) -> JSONResponse:
+    caller = current_caller.get()
+    return JSONResponse(
+        {"state": request.state.caller.name, "context": caller and caller.name, "kept": request.state.kept}
+    )
+
+
+class WithState:
+    """A server whose lifespan has put something into the state."""
+
+    def __init__(self, app: RequireKey) -> None:
+        self._app = app
+
+    async def __call__(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]  # ASGI
+        await self._app({**scope, "state": {"kept": True}}, receive, send)
+
+
+def client() -> httpx.AsyncClient:
+    app = RequireKey(Starlette(routes=[Route("/who", who)]), RING)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(WithState(app)), base_url="http://service")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-API-Key": OPERATOR},
+        {"Authorization": f"Bearer {OPERATOR}"},
+        {"Authorization": f"bearer  {OPERATOR} "},
+    ],
+)
+async def test_a_key_opens_and_the_caller_is_known_inside(headers: dict[str, str]) -> None:
+    answer = await client().get("/who", headers=headers)
+
+    assert answer.json() == {"state": "operator", "context": "operator", "kept": True}
+    assert current_caller.get() is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-API-Key": ""},
+        {"X-API-Key": "wrong"},
+        {"X-API-Key": "ключ".encode()},
+        {"Authorization": f"Basic {OPERATOR}"},
+        {"Authorization": "Bearer"},
+    ],
+)
+async def test_without_a_valid_key_every_answer_is_the_same(headers: dict[str, str]) -> None:
+    answer = await client().get("/who", headers=headers)
+
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.content == (await client().get("/nothing-here")).content
+    assert answer.json()["code"] == "unauthorized"
+
+
+async def test_the_mcp_sdk_is_told_the_caller() -> None:
+    token = await KeyVerifier(RING).verify_token(AGENT)
+
+    assert token is not None
+    assert token.client_id == "agent"
+    assert await KeyVerifier(RING).verify_token("wrong") is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "bearer"),
+    [
+        ({"X-API-Key": OPERATOR}, f"Bearer {OPERATOR}"),
+        ({"X-API-Key": OPERATOR, "Authorization": "Bearer other"}, "Bearer other"),
+        ({}, None),
+    ],
+)
+async def test_an_api_key_serves_as_bearer(headers: dict[str, str], bearer: str | None) -> None:
+    async def shown(request: Request) -> JSONResponse:
+        return JSONResponse(request.headers.get("authorization"))
+
+    app = ApiKeyAsBearer(Starlette(routes=[Route("/", shown)]))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as asking:
+        assert json.loads((await asking.get("/", headers=headers)).content) == bearer
+
+
+@pytest.mark.parametrize(
+    ("known", "given", "same"),
+    [
+        ("secret", "secret", True),
+        ("секрет", "секрет", True),
+        ("secret", "Secret", False),
+        ("secret", "", False),
+        ("", "", False),
+        ("secret", "\udc80", False),
+    ],
+)
+def test_secrets_are_compared_whole(known: str, given: str, same: bool) -> None:
+    assert same_secret(known, given) is same
+
+
+def test_a_signature_is_checked_over_the_raw_bytes() -> None:
+    body = b'{"a": 1}'
+    signature = hmac.new(b"app-secret", body, hashlib.sha256).hexdigest()
+
+    assert hmac_ok("app-secret", body, signature)
+    assert hmac_ok("app-secret", body, f"sha256={signature.upper()}", prefix="sha256=")
+    assert not hmac_ok("app-secret", body + b" ", signature)
+    assert not hmac_ok("app-secret", body, signature, prefix="sha256=")
+    assert not hmac_ok("app-secret", body, "подпись")
+    assert not hmac_ok("app-secret", body, "")
+    assert not hmac_ok("", body, hmac.new(b"", body, hashlib.sha256).hexdigest())

@@ -1,0 +1,136 @@
+"""The unified message: a contract with producers that know only the first fields."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from core.messages import IncomingMessage, OutgoingMessage
+
+LEAST = {
+    "channel": "avito",
+    "external_user_id": "702000002",
+    "external_chat_id": "u2i-AbC~1",
+    "external_message_id": "0f3c",
+    "text": "Сколько стоит?",
+    "timestamp": "2026-11-22T08:28:43Z",
+}
+
+
+def read(**change: Any) -> IncomingMessage:
+    return IncomingMessage.model_validate_json(json.dumps(LEAST | change))
+
+
+def test_the_fields_of_the_contract_are_enough() -> None:
+    message = read()
+
+    assert (message.account, message.event, message.text) == ("default", "message", "Сколько стоит?")
+    assert message.media.is_empty
+
+
+def test_every_name_of_the_contract_is_written() -> None:
+    written = read().model_dump(mode="json")
+
+    assert {*LEAST, "client_name", "client_phone", "media", "meta"} <= written.keys()
+    assert {"ad_channel", "ad_id", "raw"} <= written["meta"].keys()
+    media = {"has_voice", "voice_url", "voice_transcribed_text", "has_images", "images", "has_video"}
+    assert media | {"has_document"} <= written["media"].keys()
+
+
+def test_what_is_written_is_read_back() -> None:
+    message = read(
+        media={"has_images": True, "images": [{"url": "https://example.test/1.jpg"}]},
+        meta={"ad_id": 3550001234, "raw": {"content": {"text": "Сколько?"}}},
+    )
+
+    assert IncomingMessage.model_validate_json(message.model_dump_json()) == message
+
+
+def test_fields_that_nobody_knows_are_left_out() -> None:
+    assert "colour" not in read(colour="red").model_dump()
+
+
+def test_null_means_absent() -> None:
+    assert read(text=None, media=None, meta=None, account=None, client_name=None).text == ""
+
+
+def test_numbers_are_ids_too() -> None:
+    assert read(external_user_id=702000002, external_chat_id=7).external_chat_id == "7"
+
+
+@pytest.mark.parametrize("chat", ["a b", "a/b/../c", "{chat}", "a:b@c", "чат", "*?[a]", "x" * 512])
+def test_a_chat_id_is_opaque(chat: str) -> None:
+    assert read(external_chat_id=chat).external_chat_id == chat
+
+
+def test_nul_is_taken_out_of_the_text() -> None:
+    assert read(text="a\x00b").text == "ab"
+
+
+def test_a_text_of_100000_characters_is_kept_whole() -> None:
+    assert len(read(text="я" * 100_000).text) == 100_000
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2026-11-22T08:28:43Z", datetime(2026, 11, 22, 8, 28, 43, tzinfo=UTC)),
+        ("2026-11-22T11:28:43+03:00", datetime(2026, 11, 22, 8, 28, 43, tzinfo=UTC)),
+        ("2026-11-22T08:28:43", datetime(2026, 11, 22, 8, 28, 43, tzinfo=UTC)),
+        ("2026-11-22 08:28:43.5", datetime(2026, 11, 22, 8, 28, 43, 500_000, tzinfo=UTC)),
+    ],
+)
+def test_a_time_without_an_offset_is_utc(written: str, meant: datetime) -> None:
+    assert read(timestamp=written).timestamp == meant
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"channel": "icq"}, "channel"),
+        ({"channel": None}, "channel"),
+        ({"external_chat_id": ""}, "external_chat_id"),
+        ({"external_chat_id": "x" * 513}, "external_chat_id"),
+        ({"external_chat_id": True}, "external_chat_id"),
+        ({"external_message_id": ["a"]}, "external_message_id"),
+        ({"timestamp": "yesterday"}, "timestamp"),
+        ({"account": "A/B"}, "account"),
+        ({"event": "party"}, "event"),
+        ({"text": {"a": 1}}, "text"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_field(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        read(**change)
+
+    assert [error["loc"][0] for error in refused.value.errors()] == [field]
+
+
+def test_an_outgoing_message_needs_three_fields() -> None:
+    message = OutgoingMessage.model_validate({"channel": "avito", "external_chat_id": "c1", "text": "Да"})
+
+    assert message.account == "default"
+
+
+def test_one_idempotency_key_is_one_delivery() -> None:
+    given = {"channel": "avito", "external_chat_id": "c1", "text": "Да", "idempotency_key": "k"}
+
+    assert OutgoingMessage.model_validate(given).id == OutgoingMessage.model_validate(given).id
+    other = given | {"account": "second"}
+    assert OutgoingMessage.model_validate(given).id != OutgoingMessage.model_validate(other).id
+
+
+@pytest.mark.parametrize(
+    "change", [{"text": ""}, {"text": " \n"}, {"text": "x" * 20_001}, {"channel": "icq"}, {"text": None}]
+)
+def test_an_outgoing_message_must_say_something(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        OutgoingMessage.model_validate({"channel": "avito", "external_chat_id": "c1", "text": "Да"} | change)
+
+
+def test_a_picture_says_something() -> None:
+    given = {"channel": "avito", "external_chat_id": "c1", "image_url": "https://example.test/1.jpg"}
+
+    assert OutgoingMessage.model_validate(given).text == ""
