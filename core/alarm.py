@@ -77,7 +77,7 @@ class Outage:
 
 
 def _end_if_cancelled() -> None:
-    """wait_for of Python 3.11, with which redis-py sends, may swallow a cancellation: python/cpython#86296."""
+    """wait_for of Python 3.11 (redis-py sends with it) may swallow a cancellation: python/cpython#86296."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

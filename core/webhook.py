@@ -140,10 +140,10 @@ class _Door:
             await self._bury("normalize_failed", type(error).__name__, body)
 
     async def _bury(self, reason: str, detail: str, body: bytes) -> None:
-        self.count("dead_letter")
         with storage_errors():
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.dead.bury(f"webhook:{self.name}", reason, detail, body)
+        self.count("dead_letter")
 
 
 def _may_be_json(content_type: str) -> bool:
