@@ -20,8 +20,8 @@ from core.jsontext import write_json
 from core.keys import Keys
 from core.scripts import load_script
 
-#: Longer than one vendor call may take; renewed with every part.
-LEASE_MS = 90_000
+#: A crashed send is taken over after half as much again.
+LONGEST_SECONDS = 60.0
 REMEMBER_MS = 2 * 24 * 3600 * 1000
 
 
@@ -49,7 +49,7 @@ class Attempt:
         before, now = self.doubt, self.attempts.clock.now_ms()
         self.doubt = Doubt(before.since if before else now, now)
         try:
-            await self._write(until=now + LEASE_MS)
+            await self._write(until=now + self.attempts.lease_ms)
         except StorageDown:
             self.doubt = before
             raise
@@ -58,7 +58,7 @@ class Attempt:
         """The vendor has the part under this id."""
         self.ids.append(message_id)
         self.doubt = None
-        await self._write(until=self.attempts.clock.now_ms() + LEASE_MS)
+        await self._write(until=self.attempts.clock.now_ms() + self.attempts.lease_ms)
 
     async def finish(self) -> None:
         """Every part is sent. A record that cannot be written is no reason to call that a failure."""
@@ -85,10 +85,16 @@ class Attempt:
 
 
 class Attempts:
-    """The records of all sends, over all replicas."""
+    """The records of all sends, over all replicas.
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+    `longest` is how long one vendor call may take, seconds. The lease, renewed with every part, is half as
+    long again: were it to end while the vendor still works, a second attempt could send the same part.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, clock: Clock, *, longest: float = LONGEST_SECONDS) -> None:
         self.clock = clock
+        self.longest = longest
+        self.lease_ms = round(longest * 1500)
         self.note = load_script(redis, "sending_note")
         self._begin = load_script(redis, "sending_begin")
         self._keys = keys
@@ -100,7 +106,7 @@ class Attempts:
         """
         record = self._keys.idempotency(channel.name, channel.account, key)
         lease = secrets.token_hex(16)
-        arguments: list[str | int] = [digest, lease, self.clock.now_ms(), LEASE_MS, REMEMBER_MS]
+        arguments: list[str | int] = [digest, lease, self.clock.now_ms(), self.lease_ms, REMEMBER_MS]
         with storage_errors():
             answer = json.loads(await self._begin(keys=[record], args=arguments))
         if answer["state"] == "conflict":

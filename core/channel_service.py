@@ -13,6 +13,7 @@ import httpx
 from redis.asyncio import Redis
 
 from core.app import VERSION, ServiceParts, build_app
+from core.attempts import Attempts
 from core.auth import KeyRing
 from core.channel import Channel
 from core.channel_operations import Account, ChannelOperations, capabilities_of
@@ -65,13 +66,13 @@ class _Wiring:
         self._keys = Keys(channel.settings.redis_prefix)
         self._metrics = Metrics()
         spool = Spool(Path(channel.settings.spool_dir) / f"{channel.service.name}.sqlite")
-        self._inbox = Inbox(self._redis, self._keys, spool)
+        patience = channel.settings.redis_timeout_seconds
+        self._inbox = Inbox(self._redis, self._keys, spool, patience=patience)
         self._media = httpx.AsyncClient(timeout=_FETCH_SECONDS, trust_env=False)
         echoes = Echoes(self._redis, self._keys)
-        clock = SystemClock()
+        attempts = Attempts(self._redis, self._keys, SystemClock(), longest=channel.settings.send_seconds)
         self._accounts = {
-            name: Account(one, Sender(one, redis=self._redis, keys=self._keys, echoes=echoes, clock=clock))
-            for name, one in channel.accounts.items()
+            name: Account(one, Sender(one, attempts, echoes)) for name, one in channel.accounts.items()
         }
 
     def parts(self) -> ServiceParts:

@@ -18,18 +18,14 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
-from redis.asyncio import Redis
 
 from core.attempts import Attempt, Attempts
 from core.channel import Channel, ChatMessage, ImageFile, KeepsHistory, MessagePage, SendsImages
-from core.clock import Clock
 from core.echoes import IMAGE_FINGERPRINT, Echoes, Expected, fingerprint
 from core.errors import ChannelError, OutcomeUnknown, Rejected, StorageDown
 from core.ids import ChatId, MessageId
-from core.keys import Keys
 from core.textsplit import split_text
 
-VENDOR_SECONDS = 60
 #: A request without an answer may still be carried out this long after it was made.
 GRACE_MS = 10_000
 #: The vendor's clock and its whole seconds.
@@ -104,11 +100,11 @@ class _Order:
 class Sender:
     """Sends for one account of a channel. Await `close()` at the end: sends under way are not cut off."""
 
-    def __init__(self, channel: Channel, *, redis: Redis, keys: Keys, echoes: Echoes, clock: Clock) -> None:
+    def __init__(self, channel: Channel, attempts: Attempts, echoes: Echoes) -> None:
         self._channel = channel
-        self._attempts = Attempts(redis, keys, clock)
+        self._attempts = attempts
+        self._clock = attempts.clock
         self._echoes = echoes
-        self._clock = clock
         self._under_way: set[asyncio.Task[Sent]] = set()
 
     async def send_text(self, chat_id: ChatId, text: str, idempotency_key: str = "") -> Sent:
@@ -185,7 +181,7 @@ class Sender:
 
     async def _call(self, part: _Part, chat_id: ChatId) -> MessageId:
         try:
-            async with asyncio.timeout(VENDOR_SECONDS):
+            async with asyncio.timeout(self._attempts.longest):
                 return await part.send(self._channel, chat_id)
         except ChannelError:
             raise

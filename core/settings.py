@@ -31,6 +31,11 @@ class ServiceSettings(EnvironmentSettings):
         default=(), description="public host names of /mcp, comma separated; localhost is always allowed"
     )
     spool_dir: str = Field(default="var/spool", description="folder that keeps events while Redis is away")
+    send_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="longest one call to send may take; a crashed send waits half as much again",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     shutdown_seconds: int = Field(default=10, ge=1, description="longest wait for requests at the end")

@@ -129,6 +129,7 @@ class System:
             "LONGEST_SECONDS": "10",
             "BATCH_LEASE_SECONDS": "3",
             "DELIVERY_LEASE_SECONDS": "3",
+            "SEND_SECONDS": "4",
             "TURN_LEASE_SECONDS": "5",
         }
 

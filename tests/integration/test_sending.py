@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from core.attempts import LEASE_MS
+from core.attempts import Attempts
 from core.channel import Capabilities, ImageFile
 from core.echoes import Echoes
 from core.errors import (
@@ -46,7 +46,7 @@ class Post:
 
     def replica(self, redis: Redis | None = None) -> Sender:
         used = redis or self.redis
-        return Sender(self.channel, redis=used, keys=KEYS, echoes=Echoes(used, KEYS), clock=self.clock)
+        return Sender(self.channel, Attempts(used, KEYS, self.clock), Echoes(used, KEYS))
 
     @property
     def texts(self) -> list[str]:
