@@ -31,6 +31,9 @@ CHAT = ChatId("u2i-1")
 THREE = "Раз. " * 100 + "Два. " * 100 + "Три. " * 100
 PICTURE = ImageFile(b"\xff\xd8picture")
 
+#: Half as long again as a vendor call may take, ms.
+LEASE_MS = 90_000
+
 
 class Killed(BaseException):
     """The process ends here: nothing that follows is done."""
