@@ -126,45 +126,25 @@ class ChannelOperations:
         ]
 
     def _sending(self, channel: Channel) -> list[Operation]:
-        text = Operation(
-            "send_message",
-            f"Send a message on {self._title}",
-            "POST",
-            "/api/messages/send",
-            self._send_message,
-            "send",
-        )
-        bulk = Operation(
-            "send_bulk",
-            f"Send messages to many chats of {self._title}",
-            "POST",
-            "/api/messages/send/bulk",
-            self._send_bulk,
-            "send",
-        )
+        on, path = f"on {self._title}", "/api/messages/send"
+        text = Operation("send_message", f"Send a message {on}", "POST", path, self._send_message, "send")
+        bulk = Operation("send_bulk", f"Send to many {on}", "POST", f"{path}/bulk", self._send_bulk, "send")
+        if not isinstance(channel, SendsImages):
+            return [text, bulk]
         image = Operation(
-            "send_image",
-            f"Send a picture on {self._title}",
-            "POST",
-            "/api/messages/send/image",
-            self._send_image,
-            "send",
+            "send_image", f"Send a picture {on}", "POST", f"{path}/image", self._send_image, "send"
         )
-        return [text, image, bulk] if isinstance(channel, SendsImages) else [text, bulk]
+        return [text, image, bulk]
 
     def _listing(self) -> list[Operation]:
+        title, one = self._title, "/api/chats/{chat_id}"
         return [
-            Operation(
-                "list_chats", f"List {self._title} chats", "GET", "/api/chats", self._list_chats, "read"
-            ),
-            Operation(
-                "get_chat", f"Get a {self._title} chat", "GET", "/api/chats/{chat_id}", self._get_chat, "read"
-            ),
+            Operation("list_chats", f"List {title} chats", "GET", "/api/chats", self._list_chats, "read"),
+            Operation("get_chat", f"Get a chat of {title}", "GET", one, self._get_chat, "read"),
         ]
 
     def _history(self) -> list[Operation]:
-        path = "/api/chats/{chat_id}/messages"
-        title = f"List the messages of a {self._title} chat"
+        title, path = f"List messages of a chat on {self._title}", "/api/chats/{chat_id}/messages"
         return [Operation("list_messages", title, "GET", path, self._list_messages, "read")]
 
     def _reading(self) -> list[Operation]:
@@ -173,45 +153,24 @@ class ChannelOperations:
 
     def _deleting(self) -> list[Operation]:
         path = "/api/chats/{chat_id}/messages/{message_id}/delete"
-        return [
-            Operation("delete_message", "Delete our message", "POST", path, self._delete_message, "delete")
-        ]
+        return [Operation("delete_message", "Delete our message", "POST", path, self._delete, "delete")]
 
     def _subscribing(self) -> list[Operation]:
-        place = "/api/webhook"
+        on, off, show = (f"/api/webhook/{word}" for word in ("subscribe", "unsubscribe", "status"))
         return [
+            Operation("subscribe_webhook", "Subscribe our webhook", "POST", on, self._subscribe, "change"),
+            Operation("webhook_status", "Show webhook status", "GET", show, self._webhook_status, "read"),
             Operation(
-                "subscribe_webhook",
-                "Subscribe our webhook",
-                "POST",
-                f"{place}/subscribe",
-                self._subscribe,
-                "change",
-            ),
-            Operation(
-                "webhook_status",
-                "Show webhook status",
-                "GET",
-                f"{place}/status",
-                self._webhook_status,
-                "read",
-            ),
-            Operation(
-                "unsubscribe_webhook",
-                "Unsubscribe a webhook",
-                "POST",
-                f"{place}/unsubscribe",
-                self._unsubscribe,
-                "delete",
+                "unsubscribe_webhook", "Unsubscribe a webhook", "POST", off, self._unsubscribe, "delete"
             ),
         ]
 
     def _token(self) -> list[Operation]:
-        show, refresh = self._token_status, self._refresh_token
+        show, new = self._token_status, self._refresh
         return [
             Operation("token_status", "Show token status", "GET", "/api/token", show, "read", tool=False),
             Operation(
-                "refresh_token", "Refresh token", "POST", "/api/token/refresh", refresh, "change", tool=False
+                "refresh_token", "Refresh token", "POST", "/api/token/refresh", new, "change", tool=False
             ),
         ]
 
@@ -304,7 +263,7 @@ class ChannelOperations:
         await self._part(account, MarksRead).mark_read(ChatId(chat_id))
         return Done()
 
-    async def _delete_message(
+    async def _delete(
         self,
         chat_id: ChatArgument,
         message_id: Annotated[str, Field(min_length=1, max_length=512, description="From send_message")],
@@ -336,7 +295,7 @@ class ChannelOperations:
         """Show whether an access token is held and until when."""
         return await self._part(account, HasToken).token_status()
 
-    async def _refresh_token(self, account: AccountArgument = "default") -> TokenStatus:
+    async def _refresh(self, account: AccountArgument = "default") -> TokenStatus:
         """Ask the messenger for a fresh access token."""
         return await self._part(account, HasToken).refresh_token()
 

@@ -72,57 +72,19 @@ class Hub:
 
     def operations(self) -> list[Operation]:
         """All of them, in the order in which an agent meets them."""
-        turn = "/api/turns"
+        turn, appeal = "/api/turns/{turn_id}", "/api/appeals/{appeal_id}"
+        delivery = "/api/deliveries/{delivery_id}"
         return [
-            Operation("wait_for_turn", "Wait for a turn", "POST", f"{turn}/wait", self._wait, "change"),
-            Operation("reply", "Reply to a turn", "POST", f"{turn}/{{turn_id}}/reply", self._reply, "send"),
-            Operation(
-                "skip_turn",
-                "Leave a turn unanswered",
-                "POST",
-                f"{turn}/{{turn_id}}/skip",
-                self._skip,
-                "change",
-            ),
-            Operation(
-                "extend_turn",
-                "Keep a turn longer",
-                "POST",
-                f"{turn}/{{turn_id}}/extend",
-                self._extend,
-                "change",
-            ),
-            Operation(
-                "release_turn",
-                "Give a turn back",
-                "POST",
-                f"{turn}/{{turn_id}}/release",
-                self._release,
-                "change",
-            ),
-            Operation(
-                "get_appeal", "Get an appeal", "GET", "/api/appeals/{appeal_id}", self._get_appeal, "read"
-            ),
+            Operation("wait_for_turn", "Wait for a turn", "POST", "/api/turns/wait", self._wait, "change"),
+            Operation("reply", "Reply to a turn", "POST", f"{turn}/reply", self._reply, "send"),
+            Operation("skip_turn", "Leave unanswered", "POST", f"{turn}/skip", self._skip, "change"),
+            Operation("extend_turn", "Keep a turn longer", "POST", f"{turn}/extend", self._extend, "change"),
+            Operation("release_turn", "Give a turn back", "POST", f"{turn}/release", self._release, "change"),
+            Operation("get_appeal", "Get an appeal", "GET", appeal, self._get_appeal, "read"),
             Operation("list_appeals", "List appeals", "GET", "/api/appeals", self._list_appeals, "read"),
-            Operation(
-                "close_appeal",
-                "Close an appeal",
-                "POST",
-                "/api/appeals/{appeal_id}/close",
-                self._close_appeal,
-                "change",
-            ),
-            Operation(
-                "send_message", "Send a message", "POST", "/api/messages/send", self._send_message, "send"
-            ),
-            Operation(
-                "get_delivery",
-                "Look a delivery up",
-                "GET",
-                "/api/deliveries/{delivery_id}",
-                self._get_delivery,
-                "status",
-            ),
+            Operation("close_appeal", "Close an appeal", "POST", f"{appeal}/close", self._close, "change"),
+            Operation("send_message", "Send a message", "POST", "/api/messages/send", self._send, "send"),
+            Operation("get_delivery", "Look a delivery up", "GET", delivery, self._get_delivery, "status"),
         ]
 
     async def _wait(
@@ -262,7 +224,7 @@ class Hub:
         lines = [appeal_line(appeal) for appeal in page.appeals]
         return AppealPage(appeals=lines, next_cursor=page.next_cursor)
 
-    async def _close_appeal(
+    async def _close(
         self,
         appeal_id: AppealArgument,
         reason: Annotated[str, Field(max_length=500, description="Why it is done")] = "",
@@ -272,7 +234,7 @@ class Hub:
             raise NotFound(f"There is no appeal {appeal_id}.")
         return await self._get_appeal(appeal_id)
 
-    async def _send_message(
+    async def _send(
         self,
         channel: Annotated[str, Field(max_length=32, description="Such as avito")],
         chat_id: Annotated[str, Field(min_length=1, max_length=512, description="From a turn or an appeal")],

@@ -24,14 +24,28 @@ local function account_part(account)
   return string.find(account, '^[a-z0-9][a-z0-9_-]*$') and account .. '@'
 end
 
+-- What our own producers write begins like this (model_dump_json keeps the order of the fields). Matching it
+-- costs a fifth of parsing; the rest of the message is parsed by the worker, as every message is.
+local OURS = (RULES.needs_id and '^{"id":"[%x-]+","channel":"([a-z]+)","account":"([a-z0-9_-]+)",'
+  or '^{"channel":"([a-z]+)","account":"([a-z0-9_-]+)","event":"[a-z_]+","external_user_id":"[^"\\%c]+",')
+  .. '"external_chat_id":"([^"\\%c]+)",.*}$'
+
+-- channel, account, chat id, still unchecked; nothing when there is no object to read.
+local function fields_of(raw)
+  local channel, account, chat = string.match(raw, OURS)
+  if channel then return channel, account, chat end
+  local read, message = pcall(cjson.decode, raw)
+  if not read or type(message) ~= 'table' then return nil end
+  if RULES.needs_id and type(message.id) ~= 'string' then return nil end
+  return message.channel, message.account, message.external_chat_id
+end
+
 -- "{channel}:{chat part}" as core.chats.member_name builds it; nil when the message must be looked at.
 local function member_of(raw)
   if #raw > RULES.max_bytes then return nil end
-  local read, message = pcall(cjson.decode, raw)
-  if not read or type(message) ~= 'table' then return nil end
-  if type(message.channel) ~= 'string' or not RULES.channels[message.channel] then return nil end
-  if RULES.needs_id and type(message.id) ~= 'string' then return nil end
-  local account = account_part(message.account)
-  if not account or not is_id(message.external_chat_id) then return nil end
-  return message.channel .. ':' .. account .. message.external_chat_id
+  local channel, account, chat = fields_of(raw)
+  if type(channel) ~= 'string' or not RULES.channels[channel] then return nil end
+  local part = account_part(account)
+  if not part or not is_id(chat) then return nil end
+  return channel .. ':' .. part .. chat
 end

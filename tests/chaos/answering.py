@@ -9,7 +9,7 @@ from tests.system import System, patiently
 
 
 class AnsweringAgent:
-    """Takes turns over the hub's REST and answers each with "re: text | text"; survives a hub that is away."""
+    """Answers each turn with "re: text | text" over the hub's REST; survives a hub that is away."""
 
     def __init__(self, system: System) -> None:
         self._system = system

@@ -28,6 +28,7 @@ def system(engines: Engines, redis_url: str, tmp_path_factory: pytest.TempPathFa
             yield made
 
 
+@pytest.mark.promise("no-loss-orchestrator")
 async def test_kill_9_of_the_orchestrator_amid_200_conversations(system: System) -> None:
     """Every message is in exactly one turn, and every turn is answered once."""
     customers = [f"k{number}" for number in range(CONVERSATIONS)]
@@ -46,6 +47,8 @@ async def test_kill_9_of_the_orchestrator_amid_200_conversations(system: System)
     await _each_message_is_in_one_turn_and_each_turn_answered_once(system, len(texts))
 
 
+@pytest.mark.promise("no-loss-engines")
+@pytest.mark.promise("stored")
 async def test_kill_9_of_redis_and_postgresql(system: System, engines: Engines) -> None:
     """What was answered 200 is there when the servers are back; what came meanwhile lay in the spool."""
     customers = [f"r{number}" for number in range(40)]
@@ -63,6 +66,7 @@ async def test_kill_9_of_redis_and_postgresql(system: System, engines: Engines) 
     await _each_message_is_in_one_turn_and_each_turn_answered_once(system, len(texts))
 
 
+@pytest.mark.promise("no-loss-channel")
 async def test_kill_9_of_the_channel_while_it_sends(system: System) -> None:
     """A reply that was on its way is looked up in the vendor's history before it is sent again."""
     customers = [f"c{number}" for number in range(60)]

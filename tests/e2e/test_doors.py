@@ -47,6 +47,7 @@ def test_a_wrong_secret_is_401_without_a_hint(webhook: httpx.Client, queue: "red
     assert _letters(queue, "webhook:avito") == before
 
 
+@pytest.mark.promise("bad-input")
 def test_a_malformed_body_is_stored_as_a_dead_letter(
     system: System, webhook: httpx.Client, queue: "redis.Redis"
 ) -> None:
@@ -85,6 +86,7 @@ def test_an_unknown_kind_of_content_is_a_dead_letter(
     assert len(_letters(queue, "webhook:avito")) == len(before) + 1
 
 
+@pytest.mark.promise("bad-input")
 def test_unreadable_json_on_the_incoming_list_is_a_dead_letter(
     system: System, queue: "redis.Redis", customer: str
 ) -> None:
@@ -100,6 +102,7 @@ def test_unreadable_json_on_the_incoming_list_is_a_dead_letter(
     assert any("pager" in letter["detail"] for letter in letters)
 
 
+@pytest.mark.promise("foreign")
 def test_a_foreign_producer_needs_the_documented_fields_only(system: System, queue: "redis.Redis") -> None:
     """An n8n flow that knows the first contract keeps working, odd ids and half an emoji included."""
     name = f"{uuid.uuid4().hex[:8]} Ё"
@@ -167,6 +170,7 @@ def test_anyone_may_push_a_message_to_send(system: System, queue: "redis.Redis",
     assert shown(system, customer, 3) == ["Сообщим.", "Готово!", "Приходите."]
 
 
+@pytest.mark.promise("bad-input")
 @pytest.mark.parametrize(
     "body",
     [
@@ -200,6 +204,7 @@ def test_a_chat_that_does_not_exist_fails_by_name(system: System) -> None:
     assert delivered(system, queued["delivery_id"], state="failed")["error_code"] == "not_found"
 
 
+@pytest.mark.promise("closed")
 @pytest.mark.parametrize("name", ["mcp_avito", "orchestrator"])
 @pytest.mark.parametrize("path", ["/info", "/metrics", "/api/messages/send", "/mcp"])
 def test_no_route_opens_without_its_key(system: System, name: str, path: str) -> None:
@@ -224,6 +229,7 @@ def test_a_bad_request_names_the_field(system: System) -> None:
     assert {error["field"] for error in answer.json()["errors"]} == {"chat_id", "text", "txt"}
 
 
+@pytest.mark.promise("form")
 def test_a_form_opens_an_appeal_of_the_client_with_that_phone(system: System) -> None:
     """The phone is normalised; the same phone is the same client."""
     name = f"Форма {uuid.uuid4().hex[:8]}"
@@ -246,6 +252,7 @@ def test_a_form_opens_an_appeal_of_the_client_with_that_phone(system: System) ->
     assert "Экран" in second["messages"][0]["text_untrusted"]
 
 
+@pytest.mark.promise("truth")
 def test_the_documented_keys_and_tables_tell_the_truth(
     system: System, queue: "redis.Redis", customer: str
 ) -> None:

@@ -11,6 +11,7 @@ from tests.system import System, patiently
 pytestmark = pytest.mark.e2e
 
 
+@pytest.mark.promise("one-turn")
 def test_three_quick_messages_become_one_turn_and_one_reply(system: System, customer: str) -> None:
     """A burst is one thing said; the customer is answered once."""
     for text in ("Здравствуйте", "Сколько стоит замена экрана?", "iPhone 12"):
@@ -28,6 +29,7 @@ def test_three_quick_messages_become_one_turn_and_one_reply(system: System, cust
     assert shown(system, customer, 1) == ["Замена экрана iPhone 12 стоит 7 900 ₽."]
 
 
+@pytest.mark.promise("complete")
 def test_a_text_with_a_photo_and_a_voice_note_arrives_complete(system: System, customer: str) -> None:
     """Both links open; the agent needs no account of the vendor."""
     system.write(customer, text="Вот так выглядит", image=True, voice=True)
@@ -43,6 +45,8 @@ def test_a_text_with_a_photo_and_a_voice_note_arrives_complete(system: System, c
     reply(system, turn, "Спасибо, посмотрим.")
 
 
+@pytest.mark.promise("split")
+@pytest.mark.promise("order")
 def test_a_long_reply_arrives_in_order_in_three_parts(system: System, customer: str) -> None:
     """Avito takes 1,000 characters a message; sentences stay whole."""
     text = " ".join(f"Предложение номер {number} о ремонте телефонов." for number in range(60))[:2500]
@@ -58,6 +62,7 @@ def test_a_long_reply_arrives_in_order_in_three_parts(system: System, customer: 
     assert all(part.endswith(".") for part in parts[:2])
 
 
+@pytest.mark.promise("repeat")
 def test_a_webhook_repeated_five_times_is_one_message(
     system: System, customer: str, misbehave: Callable[..., None]
 ) -> None:
@@ -72,6 +77,7 @@ def test_a_webhook_repeated_five_times_is_one_message(
     assert shown(system, customer, 1) == ["Ответ"]
 
 
+@pytest.mark.promise("echo")
 def test_our_own_echo_is_no_message_but_an_operators_words_are_history(system: System, customer: str) -> None:
     """The vendor sends both back; only the person's words are news."""
     chat = system.write(customer, text="Вы открыты?")["chat_id"]
@@ -91,6 +97,7 @@ def test_our_own_echo_is_no_message_but_an_operators_words_are_history(system: S
     reply(system, turn, "Ждём вас.")
 
 
+@pytest.mark.promise("fresh-reply")
 def test_a_reply_that_missed_the_newest_message_is_refused_with_it(system: System, customer: str) -> None:
     """The customer wrote on while the agent was thinking; it answers everything at once."""
     system.write(customer, text="Сколько стоит экран?")
@@ -107,6 +114,7 @@ def test_a_reply_that_missed_the_newest_message_is_refused_with_it(system: Syste
     assert shown(system, customer, 1) == ["Батарея стоит 2 500 ₽."]
 
 
+@pytest.mark.promise("one-reply")
 def test_the_same_reply_twice_is_one_message(system: System, customer: str) -> None:
     """An agent whose connection broke repeats its call."""
     system.write(customer, text="Привет")
@@ -121,6 +129,7 @@ def test_the_same_reply_twice_is_one_message(system: System, customer: str) -> N
     assert shown(system, customer, 1) == ["Здравствуйте!"]
 
 
+@pytest.mark.promise("unknown")
 def test_a_send_whose_answer_was_lost_is_looked_up_and_seen_once(
     system: System, customer: str, misbehave: Callable[..., None]
 ) -> None:
@@ -160,6 +169,7 @@ def test_an_expired_token_is_renewed_in_passing(
     assert shown(system, customer, 1) == ["Вот он."]
 
 
+@pytest.mark.promise("vendor-errors")
 def test_a_plan_without_the_api_fails_by_name_and_keeps_the_message(
     system: System, customer: str, misbehave: Callable[..., None]
 ) -> None:

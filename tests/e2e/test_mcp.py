@@ -33,6 +33,7 @@ async def client(system: System, name: str, *, age: Age = "auto") -> AsyncIterat
             yield connected
 
 
+@pytest.mark.promise("mcp")
 @pytest.mark.parametrize("age", AGES)
 async def test_an_agent_answers_a_customer_over_mcp(system: System, customer: str, age: Age) -> None:
     """Wait for the turn, reply, look the delivery up."""
@@ -64,6 +65,8 @@ async def test_a_channel_lists_and_answers_chats_over_mcp(system: System, custom
     assert shown(system, customer, 1) == ["Да, продаём."]
 
 
+@pytest.mark.promise("mcp")
+@pytest.mark.promise("no-secrets")
 async def test_a_channel_serves_its_tools_over_stdio(system: System) -> None:
     """As Claude Desktop starts it: no port, no key, nothing but answers on stdout."""
     parameters = StdioServerParameters(

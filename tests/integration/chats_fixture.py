@@ -31,6 +31,11 @@ def incoming(text: str, chat: Any = "u2i-1", **more: Any) -> dict[str, Any]:
     }
 
 
+def canonical(message: dict[str, Any]) -> bytes:
+    """The same message as our own producers write it."""
+    return IncomingMessage.model_validate(message).model_dump_json().encode()
+
+
 def as_bytes(message: Any) -> bytes:
     return message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
 
@@ -112,8 +117,11 @@ class Line:
     async def survey(self) -> tuple[int, set[str]]:
         """How many messages are stored, and the chats that nobody would ever look at again: always none."""
         async with self.redis.pipeline() as pipe:
-            pipe.keys(f"{self.keys.items}*").llen(self.keys.source).llen(self.keys.taken)
-            pipe.zrange(self.keys.deadlines, 0, -1).lrange(self.keys.pending, 0, -1)
+            pipe.keys(f"{self.keys.items}*")
+            pipe.llen(self.keys.source)
+            pipe.llen(self.keys.taken)
+            pipe.zrange(self.keys.deadlines, 0, -1)
+            pipe.lrange(self.keys.pending, 0, -1)
             keys, source, taken, due, pending = await pipe.execute()
             for key in keys:
                 pipe.llen(key)

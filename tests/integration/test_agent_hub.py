@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -17,6 +19,7 @@ from examples.agent.hub import Connect, Hub, HubRefused, Turn, over_http
 from examples.agent.loop import Agent
 from orchestrator.hub_models import ReplyResult, TurnMessage, TurnOffer, TurnState
 
+ROOT = Path(__file__).parents[2]
 KEY = "agents-key-0123456789"
 
 
@@ -26,7 +29,7 @@ class Desk:
     def __init__(self) -> None:
         self.replies: list[tuple[str, str]] = []
         self.answered = asyncio.Event()
-        self.asked = asyncio.Event()
+        self.asked: Callable[[], None] = lambda: None
         self.offered = False
 
     def server(self) -> MCPServer:
@@ -37,7 +40,7 @@ class Desk:
 
     async def wait_for_turn(self, wait_seconds: int = 25, agent: str = "") -> TurnOffer:
         """Wait."""
-        self.asked.set()
+        self.asked()
         if self.offered:
             await self.answered.wait()
             return TurnOffer(status="none")
@@ -119,52 +122,43 @@ async def test_a_hub_that_is_away_is_waited_for() -> None:
     assert (turn.turn_id, attempts) == ("12", 3)
 
 
-class KilledServer(uvicorn.Server):
-    """A server that can vanish in the middle of a request."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
-
-    def vanish(self) -> None:
-        self.should_exit = True
-        for connection in list(self.server_state.connections):
-            transport: Any = connection.transport
-            transport.abort()
-
-
 @asynccontextmanager
-async def serving(desk: Desk, port: int) -> AsyncIterator[KilledServer]:
-    app = desk.server().streamable_http_app(stateless_http=True)
-    config = uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1)
-    server = KilledServer(config)
-    running = asyncio.create_task(server._serve())  # without taking over the process's signals
-    await server.up.wait()
-    yield server
-    server.vanish()
-    await running
+async def hub_process(port: int, *, empty: bool = False) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A hub in a process of its own, killed at the end; it says "asked" when an agent waits."""
+    command = [sys.executable, "-m", __name__, str(port), *(["empty"] if empty else [])]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, cwd=ROOT)
+    try:
+        yield process
+    finally:
+        process.kill()
+        await process.communicate()
 
 
-async def test_a_restart_of_the_hub_in_the_middle_of_a_wait_is_survived() -> None:
+async def test_a_hub_that_is_killed_in_the_middle_of_a_wait_is_survived() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    before, after = Desk(), Desk()
-    before.offered = True  # the first hub has nothing to offer: its client waits
-    connect = over_http(f"http://127.0.0.1:{port}/mcp", KEY)
-    async with Hub(connect, first_pause=0.05).connected() as hub:
-        async with serving(before, port) as first:
+    async with Hub(over_http(f"http://127.0.0.1:{port}/mcp", KEY), first_pause=0.05).connected() as hub:
+        async with hub_process(port, empty=True) as first:
             waiting = asyncio.create_task(hub.wait_for_turn("test"))
-            await before.asked.wait()
-            first.vanish()
-            before.answered.set()
-        async with serving(after, port):
-            turn = await asyncio.wait_for(waiting, 30)
+            assert first.stdout is not None
+            assert await first.stdout.readline() == b"asked\n"
+        async with hub_process(port):
+            turn = await waiting
             assert turn is not None
             reply = await hub.reply(turn, "текст")
 
     assert (turn.turn_id, reply.status) == ("12", "superseded")
+
+
+def main(port: int, *, empty: bool) -> None:
+    """Serve a desk until killed; an empty one has no turn to offer."""
+    desk = Desk()
+    desk.offered = empty
+    desk.asked = lambda: print("asked", flush=True)  # noqa: T201  # the test reads it
+    app = desk.server().streamable_http_app(stateless_http=True)
+    uvicorn.run(app, port=port, log_level="error")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), empty="empty" in sys.argv)

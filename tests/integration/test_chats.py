@@ -41,6 +41,7 @@ async def test_a_burst_becomes_one_lease_after_the_silence(line: Line) -> None:
     assert (lease.opened, lease.last, lease.due_at) == (T0, T0 + 38 * SECOND, T0 + 58 * SECOND)
 
 
+@pytest.mark.promise("bound")
 async def test_the_longest_wait_closes_a_steady_stream(line: Line) -> None:
     for second in range(0, 300, 10):
         await line.arrive(incoming(f"{second}"))
@@ -326,6 +327,7 @@ async def test_a_retry_does_not_hide_a_chat_from_who_asks_for_it(line: Line) -> 
     assert await line.ack_all(lease)
 
 
+@pytest.mark.promise("no-mixing")
 async def test_accounts_do_not_mix(line: Line) -> None:
     await line.arrive(
         incoming("mine"), incoming("yours", account="acc2"), incoming("named", account="default")
@@ -364,6 +366,7 @@ async def test_strange_chat_ids_are_chats_like_others(line: Line) -> None:
     assert await line.letters() == []
 
 
+@pytest.mark.promise("order")
 async def test_order_is_kept_within_each_chat(line: Line) -> None:
     await line.push(*(incoming(f"{i}", chat=f"c{i % 7}") for i in range(1500)))
     while (await line.chats.collect(line.now, 137)).more:

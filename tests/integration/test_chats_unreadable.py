@@ -9,12 +9,13 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from core.chats import MAX_BYTES
+from core.chats import MAX_BYTES, member_name
 from core.messages import OutgoingMessage
 from tests.integration.chats_fixture import (
     SECOND,
     Line,
     as_bytes,
+    canonical,
     incoming,
     incoming_line,
     outgoing_line,
@@ -57,6 +58,9 @@ UNPLACEABLE: list[Any] = [
     incoming("x", account=""),
     incoming("x", account="a" * 33),
     incoming("x", account=7),
+    canonical(incoming("x")).replace(b"avito", b"icq"),
+    canonical(incoming("x")).replace(b"default", b"-default"),
+    canonical(incoming("x", chat="??")).replace(b"??", b"\xd0\xd0"),
     as_bytes(incoming("x", chat="??")).replace(b"??", b"\xd0\xd0"),
     as_bytes(incoming("x", chat="??")).replace(b"??", b"\xe1\xc2\x80\x80\x80"),
     as_bytes(incoming("x", chat="??")).replace(b"??", b"\xed\xa0\x80"),
@@ -83,6 +87,7 @@ UNREADABLE: list[Any] = [
     incoming("x", timestamp="yesterday"),
     incoming("x", event="dance"),
     incoming("x", media=[]),
+    canonical(incoming("x")) + b"}",
     as_bytes(incoming("??")).replace(b'"??"', b'"\xd0"'),
     as_bytes(incoming("??")).replace(b'"??"', b"NaN"),
 ]
@@ -130,6 +135,19 @@ async def test_what_is_meant_well_is_mended(line: Line, message: Any, member: st
     assert lease.member == member
     assert len(line.chats.read(lease, line.now).messages) == 2
     assert await line.letters() == []
+
+
+@pytest.mark.parametrize("account", ["default", "acc-2_b"])
+@pytest.mark.parametrize("chat", ["u2i-1", 'quote" \\ { } , : \n', "Чат 🙂", "x" * 512])
+async def test_what_our_producers_write_reaches_the_same_chat_as_what_others_write(
+    line: Line, account: str, chat: str
+) -> None:
+    message = incoming("x", chat=chat, account=account)
+    reordered = dict(reversed(message.items()))
+    await line.arrive(message, reordered, canonical(message), canonical(message | {"event": "edit"}))
+    await line.pass_time(20 * SECOND)
+    lease = await line.take_one()
+    assert (lease.member, len(lease.items)) == (member_name("avito", account, chat), 4)
 
 
 async def test_mending_keeps_the_order(line: Line) -> None:

@@ -16,11 +16,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core.chats import Lease
+from core.chats import Lease, member_name
 from core.messages import IncomingMessage
-from tests.integration.chats_fixture import LEASE_MS, SECOND, Line, as_bytes, incoming, incoming_line
+from tests.integration.chats_fixture import (
+    LEASE_MS,
+    SECOND,
+    Line,
+    as_bytes,
+    canonical,
+    incoming,
+    incoming_line,
+)
 
-CHATS = ["u2i-1", "Чат {2}:@/ ", "-3"]
+PLACES = st.sampled_from([("default", "Чат {2}:@/ "), ("acc2", "Чат {2}:@/ "), ("default", "-3")])
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
@@ -45,18 +53,23 @@ class EngineMachine(RuleBasedStateMachine):
         return self.runner.run(coroutine)
 
     @rule(
-        chat=st.sampled_from(CHATS),
-        account=st.sampled_from(["default", "acc2"]),
+        place=PLACES,
         number=st.booleans(),
+        ours=st.booleans(),
         amount=st.integers(1, 6),
+        at_once=st.booleans(),
     )
-    def arrive(self, chat: str, account: str, number: bool, amount: int) -> None:
-        """A producer pushes; now and then one that writes ids as numbers."""
-        for _ in range(amount):
-            self.count += 1
-            chat_id: Any = int(chat) if number and chat == "-3" else chat
-            self.run(self.line.push(incoming(str(self.count), chat=chat_id, account=account)))
-            self.sent[f"{account}|{chat}"].append(str(self.count))
+    def arrive(self, place: tuple[str, str], number: bool, ours: bool, amount: int, at_once: bool) -> None:
+        """A producer pushes: ours, or one that writes JSON its own way and now and then an id as a number."""
+        account, chat = place
+        chat_id: Any = int(chat) if number and chat == "-3" else chat
+        texts = [str(self.count + i) for i in range(amount)]
+        messages = [incoming(text, chat=chat_id, account=account) for text in texts]
+        self.run(self.line.push(*(map(canonical, messages) if ours else messages)))
+        self.sent[f"{account}|{chat}"] += texts
+        self.count += amount
+        if at_once:
+            self.collect(limit=500)
 
     @rule(limit=st.integers(1, 5))
     def collect(self, limit: int) -> None:
@@ -73,18 +86,20 @@ class EngineMachine(RuleBasedStateMachine):
         self.lost += expired
         self.held = [lease for lease in self.held if lease not in expired]
 
-    @rule(limit=st.integers(1, 3))
-    def take(self, limit: int) -> None:
+    @rule(limit=st.integers(1, 3), seconds=st.sampled_from([0, 20]))
+    def take(self, limit: int, seconds: int) -> None:
+        if seconds:
+            self.time_passes(seconds)
         self._hold(self.run(self.line.take(limit)))
 
-    @rule(chat=st.sampled_from(CHATS))
-    def close_member(self, chat: str) -> None:
-        lease = self.run(self.line.chats.close_member(self.line.now, f"avito:{chat}"))
+    @rule(place=PLACES)
+    def close_member(self, place: tuple[str, str]) -> None:
+        lease = self.run(self.line.chats.close_member(self.line.now, member_name("avito", *place)))
         self._hold([lease] if lease else [])
 
-    @rule(chat=st.sampled_from(CHATS))
-    def hasten(self, chat: str) -> None:
-        self.run(self.line.chats.hasten(f"avito:acc2@{chat}", self.line.now))
+    @rule(place=PLACES)
+    def hasten(self, place: tuple[str, str]) -> None:
+        self.run(self.line.chats.hasten(member_name("avito", *place), self.line.now))
 
     @rule(which=st.integers(0, 9), count=st.integers(0, 4))
     def ack(self, which: int, count: int) -> None:

@@ -1,0 +1,63 @@
+"""Logs are one JSON line per event, and a secret never stands in one."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from core.observability import Metrics, configure_logging
+
+SECRET = "not-a-real-secret-0123456789"
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the process writes, with logging restored afterwards."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure_logging("tested", level="INFO", console=False, secrets=[SECRET], stream=stream)
+    yield stream
+    root.handlers[:] = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_an_event_is_one_json_line_with_its_facts(log: io.StringIO) -> None:
+    """Cyrillic stays readable."""
+    structlog.get_logger().info("delivery", chat="чат")
+
+    [line] = log.getvalue().splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["chat"], said["service"], said["level"]) == ("delivery", "чат", "tested", "info")
+    assert "чат" in line
+
+
+@pytest.mark.promise("no-secrets")
+def test_a_secret_is_masked_wherever_it_comes_from(log: io.StringIO) -> None:
+    """In a value, in a library's line, in a traceback."""
+    structlog.get_logger().info("call", url=f"https://x/?key={SECRET}")
+    logging.getLogger("library").warning("token %s refused", SECRET)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        structlog.get_logger().exception("broke")
+
+    assert len(log.getvalue().splitlines()) == 3
+    assert SECRET not in log.getvalue()
+    assert "***" in log.getvalue()
+
+
+def test_metrics_are_prometheus_text() -> None:
+    """Each process has a registry of its own."""
+    metrics, others = Metrics(), Metrics()
+    metrics.sends.labels("avito", "sent").inc()
+
+    body, content_type = metrics.exposition()
+
+    assert b'eldoleado_sends_total{channel="avito",outcome="sent"} 1.0' in body
+    assert content_type.startswith("text/plain")
+    assert b'outcome="sent"' not in others.exposition()[0]

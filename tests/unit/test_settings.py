@@ -1,0 +1,79 @@
+"""Settings are complete or the process does not start, and the whole list of mistakes is told at once."""
+
+import pytest
+
+from core.settings import ServiceSettings, load, secret_texts
+from mcp_avito.settings import AvitoSettings
+from orchestrator.settings import OrchestratorSettings, parse_windows
+
+GOOD = {
+    "REDIS_URL": "redis://127.0.0.1:6379/0",
+    "API_KEYS": "operator=0123456789abcdef0123",
+    "AVITO_CLIENT_ID": "shop",
+    "AVITO_CLIENT_SECRET": "not-a-real-one-0123456789",
+    "AVITO_WEBHOOK_SECRET": "not-a-real-one-0123456789-9876543210",
+    "DATABASE_URL": "postgresql://127.0.0.1/x",
+    "CHANNEL_API_KEY": "0123456789abcdef0123",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Complete settings and nothing else of ours."""
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.mark.promise("settings")
+def test_every_missing_and_wrong_variable_is_named_at_once(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not the first one only, and never the value."""
+    environment.delenv("REDIS_URL")
+    environment.setenv("PORT", "99999")
+    environment.setenv("AVITO_CLIENT_ID", "")
+    environment.setenv("AVITO_WEBHOOK_SECRET", "short-secret")
+
+    with pytest.raises(SystemExit) as ended:
+        load(ServiceSettings, AvitoSettings)
+
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "REDIS_URL: is missing" in told
+    assert "PORT: " in told
+    assert "AVITO_CLIENT_ID: is missing" in told
+    assert "AVITO_WEBHOOK_SECRET: " in told
+    assert "short-secret" not in told
+
+
+def test_complete_settings_start(environment: pytest.MonkeyPatch) -> None:
+    """Production's defaults are 20 and 300 seconds."""
+    environment.setenv("ALLOWED_HOSTS", "mcp.example.test, hub.example.test")
+
+    common, own = load(ServiceSettings, OrchestratorSettings)
+
+    assert common.allowed_hosts == ("mcp.example.test", "hub.example.test")
+    assert (own.silence_seconds, own.longest_seconds, own.debounce_workers) == (20, 300, 10)
+
+
+@pytest.mark.promise("no-secrets")
+def test_secrets_are_known_to_the_log_and_hidden_in_print(environment: pytest.MonkeyPatch) -> None:
+    """Each key within API_KEYS as well."""
+    common, own = load(ServiceSettings, AvitoSettings)
+
+    assert GOOD["AVITO_CLIENT_SECRET"] in secret_texts(own)
+    assert GOOD["API_KEYS"].partition("=")[2] in secret_texts(common)
+    assert not any(secret in f"{common!r}{own!r}" for secret in (*secret_texts(common), *secret_texts(own)))
+
+
+def test_windows_per_channel_are_read() -> None:
+    """silence/longest, in seconds."""
+    assert parse_windows("avito=10/120, form=0/0") == {"avito": (10, 120), "form": (0, 0)}
+
+
+@pytest.mark.parametrize("text", ["avito", "avito=10", "avito=a/b", "pager=1/2"])
+def test_a_window_that_cannot_be_read_is_an_error(text: str) -> None:
+    """Told at the start, not at the first message."""
+    with pytest.raises(ValueError, match=r"avito|pager"):
+        parse_windows(text)

@@ -1,0 +1,109 @@
+"""What models see of our tools: snapshots, and schemas that every host understands.
+
+A changed tool shows up as a diff. `UPDATE_SNAPSHOTS=1 make test` writes the snapshots anew.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from mcp import Client
+from mcp.server.mcpserver import MCPServer
+
+from core.attempts import Attempts
+from core.channel_operations import Account, ChannelOperations
+from core.ids import DEFAULT_ACCOUNT
+from core.observability import Metrics
+from core.operations import Operation
+from core.tools import ToolGuard, add_tools
+from mcp_avito.channel import AvitoChannel
+from mcp_avito.client import AvitoClient
+from mcp_avito.settings import AvitoSettings
+from mcp_avito.tools import avito_operations
+from orchestrator.hub import Hub, HubParts
+
+SNAPSHOTS = Path(__file__).parent.parent / "snapshots" / "tools"
+UNPORTABLE = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "not", "if", "additionalProperties", "prefixItems"}
+
+
+def _avito() -> Sequence[Operation]:
+    settings = AvitoSettings(client_id="id", client_secret="secret", webhook_secret="s" * 32)  # type: ignore[arg-type]  # pydantic makes secrets of them
+    channel = AvitoChannel(AvitoClient(settings), settings)
+    sender = cast(Any, Attempts)  # never called: the tools are only listed
+    accounts = {DEFAULT_ACCOUNT: Account(channel, sender)}
+    operations = ChannelOperations("Avito", accounts, channel.capabilities, cast(Any, None))
+    return [*operations.all(), *avito_operations({DEFAULT_ACCOUNT: channel})]
+
+
+def _hub() -> Sequence[Operation]:
+    nothing = cast(Any, None)
+    parts = HubParts(nothing, nothing, nothing, nothing, channels=(), lease_seconds=1, gathering=nothing)
+    return Hub(parts).operations()
+
+
+SERVERS = {"avito": _avito, "hub": _hub}
+
+
+async def _listed(name: str) -> list[dict[str, Any]]:
+    operations = SERVERS[name]()
+    server = MCPServer(name, extensions=[ToolGuard(operations, Metrics())], log_level="WARNING")
+    add_tools(server, operations)
+    async with Client(server) as client:
+        tools = (await client.list_tools()).tools
+    return [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in tools]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_tools_are_as_in_their_snapshot(name: str) -> None:
+    """Names, words and schemas are an interface; models read nothing else."""
+    snapshot = SNAPSHOTS / f"{name}.json"
+    listed = await _listed(name)
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        snapshot.write_text(json.dumps(listed, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+    assert listed == json.loads(snapshot.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_every_host_understands_the_schemas(name: str) -> None:
+    """Flat arguments, each described; some hosts drop a whole list for one keyword."""
+    for tool in await _listed(name):
+        assert re.fullmatch(r"[a-z][a-z0-9_]{2,39}", tool["name"])
+        assert 20 <= len(tool["description"]) <= 400, tool["name"]
+        assert list(_unportable(tool["inputSchema"])) == []
+        for argument, schema in tool["inputSchema"].get("properties", {}).items():
+            assert schema.get("description"), f"{tool['name']}.{argument}"
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_annotations_tell_what_a_tool_does(name: str) -> None:
+    """A host asks its user before tools that change something."""
+    for tool in await _listed(name):
+        hints = tool["annotations"]
+        assert "openWorldHint" in hints
+        assert hints["readOnlyHint"] or {"destructiveHint", "idempotentHint"} <= set(hints)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_the_list_is_short(name: str) -> None:
+    """It stands in the context of every conversation."""
+    arguments = [{k: v for k, v in tool.items() if k != "outputSchema"} for tool in await _listed(name)]
+
+    assert len(arguments) <= 12
+    assert len(json.dumps(arguments, ensure_ascii=False)) <= 16_000
+
+
+def _unportable(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key in UNPORTABLE or (key == "type" and isinstance(value, list)):
+                yield key
+            if key not in ("default", "enum", "examples"):
+                yield from _unportable(value)
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from _unportable(item)
