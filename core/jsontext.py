@@ -12,17 +12,26 @@ class UnreadableJSON(ValueError):
     """The bytes are not JSON; the text says where reading stopped."""
 
 
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 def read_json(raw: bytes | str) -> Any:
     """Parse `raw`; lone surrogates (an emoji cut in two by the sender) become U+FFFD.
 
     Raises UnreadableJSON for anything else that is not valid UTF-8 JSON.
     """
     try:
-        text = raw.decode() if isinstance(raw, bytes) else raw
-        parsed = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableJSON(str(error) or "nested too deeply") from error
-    return _mended(parsed) if _may_hold_surrogates(text) else parsed
+        text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
+        parsed = _DECODER.decode(text)
+        return _mended(parsed) if _may_hold_surrogates(text) else parsed
+    except RecursionError as error:
+        raise UnreadableJSON("nested too deeply") from error
+    except ValueError as error:
+        raise UnreadableJSON(str(error)) from error
 
 
 def write_json(value: Any) -> str:
@@ -33,10 +42,6 @@ def write_json(value: Any) -> str:
 def without_surrogates(text: str) -> str:
     """The text with every lone surrogate replaced by U+FFFD, so that it can be encoded."""
     return _LONE_SURROGATE.sub(REPLACEMENT, text)
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _may_hold_surrogates(text: str) -> bool:

@@ -91,7 +91,8 @@ def test_every_key_is_in_the_architecture() -> None:
     """core/keys.py and the table cannot drift apart."""
     text = _read("docs/architecture.md")
     keys = Keys()
-    queues = [getattr(queue, name) for queue in (keys.incoming, keys.outgoing) for name in QueueKeys.__slots__]
+    both = (keys.incoming, keys.outgoing)
+    queues = [getattr(queue, name) for queue in both for name in QueueKeys.__slots__]
     singles = [
         keys.seen("", "", ""),
         keys.sent("", "", ""),

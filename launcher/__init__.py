@@ -1,0 +1,1 @@
+"""The `eldoleado` command: run everything on embedded engines, serve one service, migrate, check."""

@@ -1,0 +1,109 @@
+"""The `eldoleado` command."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+from core.registry import SERVICES
+from core.settings import load_one
+from launcher.addresses import addresses
+from launcher.console import Console
+from launcher.doctor import examine
+from launcher.errors import LauncherError
+from launcher.http_calls import local_client
+from launcher.run import AGENT, AGENT_PACKAGE, Run
+from launcher.settings import PORT_BASES, LauncherSettings, environment
+from launcher.signals import Interrupted, interruptible
+
+_PACKAGES = {service.name: service.package for service in SERVICES} | {AGENT: AGENT_PACKAGE}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(argv)
+    console = Console(sys.stdout)
+    try:
+        return _do(options, console)
+    except LauncherError as error:
+        sys.stderr.write(f"eldoleado: {error}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="eldoleado", description="Omnichannel messaging for AI agents.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    run = commands.add_parser("run", help="start everything on this machine; Ctrl-C stops it")
+    doctor = commands.add_parser("doctor", help="check this machine, and a run on it")
+    for local in (run, doctor):
+        local.add_argument(
+            "--state", type=Path, help="folder of data, logs and secrets (ELDOLEADO_STATE; var)"
+        )
+        local.add_argument(
+            "--ports-from", type=_port_base, metavar="N", help="use ports N to N+99 (ELDOLEADO_PORT_BASE)"
+        )
+    serve = commands.add_parser("serve", help="become one service, with the environment as it is")
+    serve.add_argument("service", choices=sorted(_PACKAGES))
+    commands.add_parser("migrate", help="bring the database at DATABASE_URL up to date")
+    return parser
+
+
+def _port_base(text: str) -> int:
+    if not text.isdecimal() or int(text) not in PORT_BASES:
+        raise argparse.ArgumentTypeError(f"must be from {PORT_BASES.start} to {PORT_BASES.stop - 1}")
+    return int(text)
+
+
+def _do(options: argparse.Namespace, console: Console) -> int:
+    environ = environment()
+    if options.command == "serve":
+        _become(_PACKAGES[options.service], environ)
+    if options.command == "migrate":
+        _migrate(environ)
+    command = _doctor if options.command == "doctor" else _run
+    return command(_settings(options), environ, console)
+
+
+def _settings(options: argparse.Namespace) -> LauncherSettings:
+    """The command line wins over the environment."""
+    chosen = {"state": options.state, "port_base": options.ports_from}
+    return load_one(LauncherSettings).model_copy(
+        update={name: value for name, value in chosen.items() if value is not None}
+    )
+
+
+def _run(settings: LauncherSettings, environ: Mapping[str, str], console: Console) -> int:
+    try:
+        with interruptible(), ExitStack() as down:
+            run = Run(settings, environ, console, down)
+            down.callback(console.step, "Stopped")
+            run.start()
+            down.callback(console.step, "Stopping")
+            run.watch()
+    except Interrupted:
+        pass
+    return 0
+
+
+def _migrate(environ: Mapping[str, str]) -> NoReturn:
+    if "DATABASE_URL" not in environ:
+        raise LauncherError("DATABASE_URL is missing: set it to the PostgreSQL to migrate.")
+    _become("orchestrator.store.migrate", environ)
+
+
+def _doctor(settings: LauncherSettings, environ: Mapping[str, str], console: Console) -> int:
+    where = addresses(settings, environ)
+    with local_client() as http:
+        findings = list(examine(settings, where, environ, http))
+    console.table(finding.row for finding in findings)
+    return 0 if all(finding.fine for finding in findings) else 1
+
+
+def _become(package: str, environ: Mapping[str, str]) -> NoReturn:
+    os.execve(sys.executable, [sys.executable, "-m", package], dict(environ))  # noqa: S606 - one of ours
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""`eldoleado doctor`: what is fine, what is not, and what to do about it."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import httpx
+import redis
+
+from core.registry import SERVICES, Service
+from launcher.addresses import Addresses
+from launcher.binaries import postgres_server, redis_server
+from launcher.errors import LauncherError
+from launcher.http_calls import is_healthy
+from launcher.keyring import open_keyring, secrets_file
+from launcher.ports import is_free
+from launcher.settings import LauncherSettings
+
+_OLDEST = (3, 11)
+_PRIVATE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    subject: str
+    fine: bool
+    says: str
+
+    @property
+    def row(self) -> tuple[str, str]:
+        return f"{'OK' if self.fine else '!!'}  {self.subject}", self.says
+
+
+def examine(
+    settings: LauncherSettings, where: Addresses, environ: Mapping[str, str], http: httpx.Client
+) -> Iterator[Finding]:
+    """One finding after the other, the slow ones last."""
+    yield python_version(sys.version_info[:2])
+    yield secrets(settings.state)
+    yield _redis(settings, where, environ)
+    yield _postgres(settings, where, environ)
+    for service in SERVICES:
+        yield _service(service, where, settings.state, http)
+
+
+def python_version(version: tuple[int, int]) -> Finding:
+    says = ".".join(map(str, version))
+    if version < _OLDEST:
+        return Finding("Python", fine=False, says=f"{says}: install 3.11 or newer")
+    return Finding("Python", fine=True, says=says)
+
+
+def secrets(state: Path) -> Finding:
+    file = secrets_file(state)
+    if not file.exists():
+        return Finding("secrets", fine=True, says="none yet: `eldoleado run` makes them")
+    mode = file.stat().st_mode & 0o777
+    if mode != _PRIVATE:
+        return Finding("secrets", fine=False, says=f"others may read them: chmod 600 {file}")
+    return Finding("secrets", fine=True, says=str(file))
+
+
+def _redis(settings: LauncherSettings, where: Addresses, environ: Mapping[str, str]) -> Finding:
+    url = environ.get("REDIS_URL")
+    if url:
+        return _reachable("Redis", lambda: _ping(url), mend="correct REDIS_URL or start that server")
+    return _embedded("Redis", where.redis, lambda: redis_server(settings.redis_server))
+
+
+def _postgres(settings: LauncherSettings, where: Addresses, environ: Mapping[str, str]) -> Finding:
+    url = environ.get("DATABASE_URL")
+    if url:
+        mend = "correct DATABASE_URL or start that server"
+        return _reachable("PostgreSQL", lambda: asyncio.run(_select_one(url)), mend=mend)
+    return _embedded("PostgreSQL", where.postgres, lambda: postgres_server(settings.pg_bin))
+
+
+def _embedded(name: str, port: int, find: Callable[[], Path]) -> Finding:
+    try:
+        server = find()
+    except LauncherError as error:
+        return Finding(name, fine=False, says=str(error))
+    return Finding(
+        name, fine=True, says=f"embedded, port {port} {'free' if is_free(port) else 'in use'}: {server}"
+    )
+
+
+def _reachable(name: str, ask: Callable[[], None], *, mend: str) -> Finding:
+    try:
+        ask()
+    except (OSError, ValueError, redis.RedisError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return Finding(name, fine=False, says=f"does not answer ({type(error).__name__}): {mend}")
+    return Finding(name, fine=True, says="answers")
+
+
+def _ping(url: str) -> None:
+    with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:
+        client.ping()
+
+
+async def _select_one(url: str) -> None:
+    connection = await asyncpg.connect(url, timeout=3)
+    await connection.close()
+
+
+def _service(service: Service, where: Addresses, state: Path, http: httpx.Client) -> Finding:
+    port, url = where.services[service.name], where.url(service.name)
+    if is_free(port):
+        return Finding(service.name, fine=True, says=f"not running, port {port} is free")
+    if not is_healthy(http, url):
+        mend = f"stop what uses the port, or set {service.port_variable}"
+        return Finding(
+            service.name, fine=False, says=f"port {port} is taken, but not by a healthy service: {mend}"
+        )
+    return Finding(service.name, fine=True, says=f"healthy at {url}{_version(service, url, state, http)}")
+
+
+def _version(service: Service, url: str, state: Path, http: httpx.Client) -> str:
+    """From /info, where the service has one."""
+    if service.role == "sandbox":
+        return ""
+    key = open_keyring(state)["OPERATOR_API_KEY"] if secrets_file(state).exists() else ""
+    try:
+        answer = http.get(f"{url}/info", headers={"X-API-Key": key})
+        return (
+            f", version {answer.json()['version']}" if answer.is_success else f", /info: {answer.status_code}"
+        )
+    except (httpx.HTTPError, ValueError, KeyError):
+        return ", /info is unreadable"

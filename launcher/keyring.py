@@ -1,0 +1,63 @@
+"""Secrets of a local run: made on the first one, kept in the state folder, readable by their owner only."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+_BYTES = 32
+_NAMES = (
+    "OPERATOR_API_KEY",
+    "ORCHESTRATOR_API_KEY",
+    "AGENT_API_KEY",
+    "AVITO_WEBHOOK_SECRET",
+    "MCP_STATE_KEY",
+    "SANDBOX_AVITO_CLIENT_ID",
+    "SANDBOX_AVITO_CLIENT_SECRET",
+)
+_ABOUT = "# Made by `eldoleado run` for this folder. Delete the file to get new secrets.\n"
+
+
+class Keyring:
+    def __init__(self, values: Mapping[str, SecretStr]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name].get_secret_value()
+
+    @property
+    def api_keys(self) -> str:
+        """The API_KEYS variable: who may call the services."""
+        callers = ("operator", "orchestrator", "agent")
+        return ",".join(f"{caller}={self[f'{caller.upper()}_API_KEY']}" for caller in callers)
+
+
+def secrets_file(state: Path) -> Path:
+    return state / "secrets.env"
+
+
+def open_keyring(state: Path, make: Callable[[int], str] = secrets.token_urlsafe) -> Keyring:
+    """What is there is kept; what is missing is made."""
+    file = secrets_file(state)
+    found = _read(file) if file.exists() else {}
+    values = {name: found.get(name) or make(_BYTES) for name in _NAMES}
+    if values != found:
+        _write(file, found | values)
+    return Keyring({name: SecretStr(value) for name, value in values.items()})
+
+
+def _read(file: Path) -> dict[str, str]:
+    lines = (line for line in file.read_text().splitlines() if "=" in line and not line.startswith("#"))
+    return dict(line.split("=", 1) for line in lines)
+
+
+def _write(file: Path, values: Mapping[str, str]) -> None:
+    """Whole or not at all, and never readable by others, not even for a moment."""
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(_ABOUT + "".join(f"{name}={value}\n" for name, value in values.items()))
+    unfinished.rename(file)

@@ -1,0 +1,36 @@
+"""Settings of the launcher, and the environment that it hands on."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from core.settings import EnvironmentSettings
+
+PORT_BASES = range(1024, 65_001)
+
+
+class LauncherSettings(EnvironmentSettings):
+    """`ELDOLEADO_*`: where `eldoleado run` keeps things and on which ports its engines listen."""
+
+    model_config = SettingsConfigDict(env_prefix="ELDOLEADO_")
+
+    state: Path = Field(
+        default=Path("var"), description="folder of data, logs and secrets of `eldoleado run`"
+    )
+    redis_port: int = Field(default=56379, ge=1, le=65535, description="port of the embedded Redis")
+    pg_port: int = Field(default=55432, ge=1, le=65535, description="port of the embedded PostgreSQL")
+    redis_server: str | None = Field(default=None, description="a Redis or Valkey server to embed instead")
+    pg_bin: str | None = Field(default=None, description="a folder of PostgreSQL programs to embed instead")
+    port_base: int | None = Field(
+        default=None,
+        ge=1024,
+        le=65000,
+        description="moves every port of `eldoleado run` to this and the next 99",
+    )
+
+
+def environment() -> dict[str, str]:
+    """What the caller set; an empty variable counts as absent."""
+    return {name: value for name, value in os.environ.items() if value}

@@ -1,0 +1,86 @@
+"""The doctor's findings and calls, without a patient."""
+
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from launcher.addresses import addresses
+from launcher.doctor import Finding, examine, python_version, secrets
+from launcher.http_calls import subscribe
+from launcher.keyring import open_keyring, secrets_file
+from launcher.ports import free_port
+from launcher.settings import LauncherSettings
+
+
+def findings(state: Path, environ: dict[str, str], answer: int = 200) -> dict[str, Finding]:
+    def service(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(answer, json={"version": "1.2.3"})
+
+    settings = LauncherSettings(state=state, port_base=free_port())
+    with httpx.Client(transport=httpx.MockTransport(service)) as http:
+        found = list(examine(settings, addresses(settings, environ), environ, http))
+    return {finding.subject: finding for finding in found}
+
+
+def test_a_machine_where_nothing_runs_is_fine(tmp_path: Path) -> None:
+    found = findings(tmp_path, {})
+    assert all(finding.fine for finding in found.values()), found
+    assert found["orchestrator"].says.startswith("not running")
+
+
+def test_a_running_service_shows_its_version(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        found = findings(tmp_path, {"FORM_API_PORT": str(taken.getsockname()[1])})["form_api"]
+    assert found.fine
+    assert found.says.endswith(", version 1.2.3")
+
+
+def test_a_port_taken_by_something_else_is_named_with_the_mend(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        found = findings(tmp_path, {"FORM_API_PORT": str(taken.getsockname()[1])}, answer=404)["form_api"]
+    assert not found.fine
+    assert "set FORM_API_PORT" in found.says
+
+
+def test_servers_of_the_callers_are_asked(tmp_path: Path, redis_url: str, database_url: str) -> None:
+    found = findings(tmp_path, {"REDIS_URL": redis_url, "DATABASE_URL": database_url})
+    assert found["Redis"].says == found["PostgreSQL"].says == "answers"
+
+
+def test_servers_that_do_not_answer_are_named_with_the_mend(tmp_path: Path) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    found = findings(
+        tmp_path, {"REDIS_URL": f"redis://{nowhere}", "DATABASE_URL": f"postgresql://u@{nowhere}/d"}
+    )
+    assert not found["Redis"].fine
+    assert not found["PostgreSQL"].fine
+    assert "correct DATABASE_URL" in found["PostgreSQL"].says
+
+
+def test_an_old_python_is_named() -> None:
+    assert python_version((3, 10)) == Finding("Python", fine=False, says="3.10: install 3.11 or newer")
+
+
+def test_secrets_that_others_may_read_are_named_with_the_mend(tmp_path: Path) -> None:
+    open_keyring(tmp_path)
+    assert secrets(tmp_path).fine
+    secrets_file(tmp_path).chmod(0o644)
+    assert secrets(tmp_path).says.startswith("others may read them: chmod 600 ")
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem", "pauses"),
+    [([200], None, 0), ([503, 200], None, 1), ([401] * 5, "401: who are you", 4)],
+)
+def test_a_subscription_is_tried_a_few_times(answers: list[int], problem: str | None, pauses: int) -> None:
+    left = list(answers)
+    waited: list[float] = []
+
+    def channel(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(left.pop(0), text="who are you")
+
+    with httpx.Client(transport=httpx.MockTransport(channel)) as http:
+        assert subscribe(http, "http://x", "key", "http://y", pause=waited.append) == problem
+    assert len(waited) == pauses

@@ -1,0 +1,17 @@
+"""The fixtures that everyone's tests stand on."""
+
+import asyncpg
+import redis
+
+
+def test_each_test_gets_an_empty_redis(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.dbsize() == 0
+        client.set("left", "over")
+
+
+async def test_each_test_gets_an_empty_database(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    await connection.execute("CREATE TABLE left_over ()")
+    await connection.close()
