@@ -84,7 +84,6 @@ class Surroundings:
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
             "API_KEYS": self._callers(),
-            "MCP_STATE_KEY": self.keyring["MCP_STATE_KEY"],
         }
 
     def _orchestrator(self) -> dict[str, str]:

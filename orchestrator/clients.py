@@ -7,7 +7,7 @@ person make one client.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -109,10 +109,12 @@ async def find_or_create(connection: Connection, writers: Sequence[Writer], now:
     found = await connection.fetch(sql("find_clients"), *_columns(writers))
     joins = [_join(writer, row) for writer, row in zip(writers, found, strict=True)]
     ids = await _create_missing(connection, joins, now)
+    known = [(join.client_id, join.writer) for join in joins if join.client_id is not None]
+    if known:
+        await _lock_and_fill(connection, known, now)
     await _add_handles(
         connection, [(join, id_) for join, id_ in zip(joins, ids, strict=True) if join.evidence], now
     )
-    await _fill(connection, list(zip(ids, writers, strict=True)), now)
     return ids
 
 
@@ -145,6 +147,23 @@ class _Join:
     evidence: str
 
 
+@dataclass(slots=True)
+class _Learned:
+    """What is known about a client; the first word stands."""
+
+    name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+    def learn(self, writer: Writer) -> bool:
+        """Take what was not known; whether there was anything."""
+        before = (self.name, self.phone, self.email)
+        self.name = self.name or writer.name
+        self.phone = self.phone or writer.phone
+        self.email = self.email or writer.email
+        return before != (self.name, self.phone, self.email)
+
+
 def _join(writer: Writer, row: asyncpg.Record) -> _Join:
     if row["by_identity"] is not None:
         return _Join(writer, row["by_identity"], "")
@@ -173,21 +192,27 @@ def _columns(writers: Sequence[Writer]) -> tuple[list[str | None], ...]:
 
 async def _create_missing(connection: Connection, joins: Sequence[_Join], now: datetime) -> list[int]:
     """A client for each; writers of one group that share a key share the new client."""
+    slot_of = _slots([join.writer for join in joins if join.client_id is None])
+    made: list[int] = []
+    if slot_of:
+        newcomers = [_Learned() for _ in range(max(slot_of.values()) + 1)]
+        for writer, slot in slot_of.items():
+            newcomers[slot].learn(writer)
+        rows = await connection.fetch(sql("create_clients"), *_facts(newcomers), now)
+        made = sorted(row["id"] for row in rows)
+    return [made[slot_of[join.writer]] if join.client_id is None else join.client_id for join in joins]
+
+
+def _slots(writers: Sequence[Writer]) -> dict[Writer, int]:
+    """Pure: writers who share a handle or a phone share a number; numbers count up from 0."""
     slots: dict[str, int] = {}
-    slot_of: dict[int, int] = {}
-    for place, join in enumerate(joins):
-        if join.client_id is None:
-            keys = join.writer.keys[::-1]
-            slot = next((slots[key] for key in keys if key in slots), len(set(slots.values())))
-            slots.update(dict.fromkeys(keys, slot))
-            slot_of[place] = slot
-    if not slot_of:
-        return [join.client_id for join in joins if join.client_id is not None]
-    rows = await connection.fetch(sql("create_clients"), len(set(slots.values())), now)
-    return [
-        rows[slot_of[place]]["id"] if join.client_id is None else join.client_id
-        for place, join in enumerate(joins)
-    ]
+    slot_of: dict[Writer, int] = {}
+    for writer in writers:
+        known = (slots[key] for key in reversed(writer.keys) if key in slots)
+        slot = next(known, len(set(slot_of.values())))
+        slots.update(dict.fromkeys(writer.keys, slot))
+        slot_of[writer] = slot
+    return slot_of
 
 
 async def _add_handles(connection: Connection, added: Sequence[tuple[_Join, int]], now: datetime) -> None:
@@ -204,16 +229,17 @@ async def _add_handles(connection: Connection, added: Sequence[tuple[_Join, int]
     )
 
 
-async def _fill(connection: Connection, writers: Sequence[tuple[int, Writer]], now: datetime) -> None:
+async def _lock_and_fill(
+    connection: Connection, writers: Sequence[tuple[int, Writer]], now: datetime
+) -> None:
+    """Keep others from the clients' cases, and note what is new about them."""
     rows = await connection.fetch(sql("lock_clients"), sorted({client_id for client_id, _ in writers}))
-    known = {row["id"]: {name: row[name] for name in ("name", "phone", "email")} for row in rows}
-    learned: set[int] = set()
-    for client_id, writer in writers:
-        for name, value in known[client_id].items():
-            if value is None and (told := getattr(writer, name)):
-                known[client_id][name] = told
-                learned.add(client_id)
+    known = {row["id"]: _Learned(row["name"], row["phone"], row["email"]) for row in rows}
+    learned = {client_id: known[client_id] for client_id, writer in writers if known[client_id].learn(writer)}
     if learned:
-        ids = sorted(learned)
-        columns = ([known[id_][name] for id_ in ids] for name in ("name", "phone", "email"))
-        await connection.execute(sql("fill_clients"), ids, *columns, now)
+        await connection.execute(sql("fill_clients"), list(learned), *_facts(learned.values()), now)
+
+
+def _facts(learned: Iterable[_Learned]) -> tuple[list[str | None], ...]:
+    each = list(learned)
+    return ([one.name for one in each], [one.phone for one in each], [one.email for one in each])

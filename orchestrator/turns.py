@@ -56,9 +56,13 @@ class Turn:
     outbound_id: UUID | None
 
     @property
+    def chat(self) -> tuple[str, str, str]:
+        return (self.channel, self.account, self.external_chat_id)
+
+    @property
     def chat_key(self) -> str:
         """The name of its chat's lock."""
-        return chat_key(self.channel, self.account, self.external_chat_id)
+        return chat_key(*self.chat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ async def lease_next_turn(
             return None
         turn = _turn(row)
         if turn.attempts > 1 and await connection.fetchval(sql("try_chat_lock"), turn.chat_key):
-            await connection.execute(sql("absorb_newer_turn"), turn.id, now)
+            await connection.execute(sql("absorb_newer_turn"), turn.id, now, *turn.chat)
             turn = await get_turn(connection, turn.id) or turn
     return LeasedTurn(turn, until)
 
@@ -178,7 +182,7 @@ async def release(pool: Pool, lease: Lease, *, now: datetime) -> bool:
         turn = await _locked(connection, lease)
         if turn is None or turn.status != "leased":
             return False
-        await connection.execute(sql("absorb_newer_turn"), turn.id, now)
+        await connection.execute(sql("absorb_newer_turn"), turn.id, now, *turn.chat)
         await connection.execute(sql("return_turn"), turn.id)
     return True
 
@@ -235,8 +239,7 @@ async def turn_view(executor: Executor, turn_id: int, *, last: int = 20) -> Turn
     if client is None or appeal is None:
         return None
     messages = await messages_of_turn(executor, turn.id)
-    chat = (turn.channel, turn.account, turn.external_chat_id)
-    history = await messages_around(executor, chat, turn.id, last=last)
+    history = await messages_around(executor, turn.chat, turn.id, last=last)
     return TurnView(turn, client, appeal, messages, history)
 
 
@@ -253,7 +256,7 @@ async def _unseen(connection: Connection, turn: Turn, seen: Seen, now: datetime)
     """What the customer wrote that the agent was not shown; a newer turn is taken in on the way."""
     if seen.force:
         return []
-    await connection.execute(sql("absorb_newer_turn"), turn.id, now)
+    await connection.execute(sql("absorb_newer_turn"), turn.id, now, *turn.chat)
     shown = turn.latest_message_id if seen.message_id is None else seen.message_id
     new = await messages_of_turn(connection, turn.id, after=min(shown or 0, _LARGEST_ID))
     return [message for message in new if message.deleted_at is None]

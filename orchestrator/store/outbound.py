@@ -159,7 +159,8 @@ async def mark_sent(
         row = await connection.fetchrow(sql("mark_sent"), delivery_id, list(vendor_ids), now)
         if row is not None and vendor_ids:
             await connection.execute(sql("forget_echoes"), delivery_id, list(vendor_ids))
-            await connection.execute(sql("name_sent_message"), delivery_id, vendor_ids[0], now)
+            chat = (row["channel"], row["account"], row["external_chat_id"])
+            await connection.execute(sql("name_sent_message"), delivery_id, vendor_ids[0], now, *chat)
     return _optional(row)
 
 

@@ -70,7 +70,7 @@ async def _resolve(connection: Connection, batches: Sequence[Batch], now: dateti
     await history.write(connection, places, now)
     await history.change(connection, news, now)
     turns = [turn_of.get(_chat(new.batch), new.repeated_in) for new in news]
-    ready = await _ready(connection, [turn for turn in turns if turn is not None])
+    ready = await _still_ready(connection, turns, set(turn_of.values()))
     return [
         ResolvedBatch(
             turn, appeal_of.get(chat), client_of.get(chat), new_messages=len(new.asks), ready=turn in ready
@@ -133,10 +133,12 @@ async def _turns(
     return {(row["channel"], row["account"], row["external_chat_id"]): row["id"] for row in rows}
 
 
-async def _ready(connection: Connection, turns: Sequence[int]) -> set[int]:
-    if not turns:
-        return set()
-    return {row["id"] for row in await connection.fetch(sql("ready_turns"), turns)}
+async def _still_ready(connection: Connection, turns: Sequence[int | None], opened: set[int]) -> set[int]:
+    """Which turns wait: those just opened or appended to, and of the others those that nobody took."""
+    others = {turn for turn in turns if turn is not None} - opened
+    if not others:
+        return opened
+    return opened | {row["id"] for row in await connection.fetch(sql("ready_turns"), others)}
 
 
 def _chat(batch: Batch) -> Chat:

@@ -24,11 +24,11 @@ def test_a_secret_that_a_newer_version_needs_is_added(tmp_path: Path) -> None:
     first = open_keyring(tmp_path)
     file = secrets_file(tmp_path)
     lines = file.read_text().splitlines(keepends=True)
-    file.write_text("".join(line for line in lines if not line.startswith("MCP_STATE_KEY")))
+    file.write_text("".join(line for line in lines if not line.startswith("AGENT_API_KEY")))
 
     again = open_keyring(tmp_path, lambda size: "new")
 
-    assert again["MCP_STATE_KEY"] == "new"
+    assert again["AGENT_API_KEY"] == "new"
     assert again.api_keys == first.api_keys
 
 

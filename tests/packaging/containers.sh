@@ -105,7 +105,6 @@ REDIS_PASSWORD=$(key)
 API_KEYS=operator=$OPERATOR,orchestrator=$CHANNEL,agent=$HUB
 CHANNEL_API_KEY=$CHANNEL
 HUB_API_KEY=$HUB
-MCP_STATE_KEY=$(key)
 AVITO_WEBHOOK_SECRET=$(key)
 AVITO_CLIENT_ID=demo
 AVITO_CLIENT_SECRET=$(key)
@@ -113,7 +112,7 @@ AVITO_BASE_URL=http://sandbox:8790/avito
 ENV
 
 echo "==> A missing secret stops it"
-grep -v '^MCP_STATE_KEY=' "$WORK/env" > "$WORK/incomplete"
+grep -v '^AVITO_WEBHOOK_SECRET=' "$WORK/env" > "$WORK/incomplete"
 if said=$("$WORK/tools/bin/podman-compose" --env-file "$WORK/incomplete" config 2>&1); then sorry "it did not"; fi
 grep -q 'is missing, see .env.example' <<< "$said" || sorry "it stopped without saying why: $said"
 

@@ -30,7 +30,7 @@ CREATE TABLE identities (
     CONSTRAINT identities_handle UNIQUE (channel, account, external_user_id)
 );
 
-CREATE INDEX identities_client ON identities (client_id);
+CREATE INDEX identities_client ON identities (client_id, channel, account);
 
 -- A client with several handles on one channel shows that of the default account, else the oldest.
 CREATE FUNCTION clients_follow_identities() RETURNS trigger LANGUAGE plpgsql AS $$

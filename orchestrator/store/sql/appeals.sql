@@ -3,6 +3,13 @@
 WITH wanted AS (
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
         AS w (client_id, channel, account, external_chat_id, ad_id, ad_title, ad_price, ad_url)
+), found AS (
+    SELECT open.id, wanted.* FROM wanted CROSS JOIN LATERAL (
+        SELECT a.id FROM appeals AS a
+        WHERE a.client_id = wanted.client_id AND a.channel = wanted.channel AND a.account = wanted.account
+            AND a.closed_at IS NULL
+        LIMIT 1 FOR NO KEY UPDATE
+    ) AS open
 ), touched AS (
     UPDATE appeals AS a
     SET external_chat_id = w.external_chat_id, updated_at = $9,
@@ -10,9 +17,8 @@ WITH wanted AS (
         ad_title = CASE WHEN w.ad_id <> a.ad_id THEN w.ad_title ELSE coalesce(w.ad_title, a.ad_title) END,
         ad_price = CASE WHEN w.ad_id <> a.ad_id THEN w.ad_price ELSE coalesce(w.ad_price, a.ad_price) END,
         ad_url = CASE WHEN w.ad_id <> a.ad_id THEN w.ad_url ELSE coalesce(w.ad_url, a.ad_url) END
-    FROM wanted AS w
-    WHERE a.client_id = w.client_id AND a.channel = w.channel AND a.account = w.account
-        AND a.closed_at IS NULL
+    FROM found AS w
+    WHERE a.id = w.id
     RETURNING a.id, a.client_id, a.channel, a.account
 ), opened AS (
     INSERT INTO appeals (
@@ -28,10 +34,14 @@ WITH wanted AS (
 SELECT * FROM touched UNION ALL SELECT * FROM opened
 
 -- name: open_appeals
-SELECT a.id, a.client_id, a.channel, a.account
+SELECT open.id, asked.client_id, asked.channel, asked.account
 FROM unnest($1::bigint[], $2::text[], $3::text[]) AS asked (client_id, channel, account)
-JOIN appeals AS a USING (client_id, channel, account)
-WHERE a.closed_at IS NULL
+CROSS JOIN LATERAL (
+    SELECT a.id FROM appeals AS a
+    WHERE a.client_id = asked.client_id AND a.channel = asked.channel AND a.account = asked.account
+        AND a.closed_at IS NULL
+    LIMIT 1
+) AS open
 
 -- name: get_appeal
 SELECT a.id, a.client_id, a.channel, a.account, a.external_chat_id, a.status, a.ad_id, a.ad_title, a.ad_price,
@@ -54,5 +64,8 @@ JOIN clients AS c ON c.id = a.client_id
 ORDER BY a.updated_at DESC, a.id DESC LIMIT $5
 
 -- name: close_appeal
-UPDATE appeals SET status = 'resolved', closed_at = $3, updated_at = $3, close_reason = $2
-WHERE id = $1 AND closed_at IS NULL
+-- A closed one stays as it is.
+UPDATE appeals
+SET status = 'resolved', closed_at = coalesce(closed_at, $3), close_reason = coalesce(close_reason, $2),
+    updated_at = CASE WHEN closed_at IS NULL THEN $3 ELSE updated_at END
+WHERE id = $1

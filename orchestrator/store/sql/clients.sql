@@ -1,37 +1,45 @@
 -- name: lock_keys
 -- Taken in one order by everybody, so that nobody waits in a circle; held until the transaction ends.
-SELECT pg_advisory_xact_lock(key) FROM (
+-- Everything that follows looks rows up by index: a plan that was made and cached while a table was small
+-- must not go on to scan it whole until the next ANALYZE.
+SELECT pg_advisory_xact_lock(key), set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+FROM (
     SELECT DISTINCT hashtextextended(name, 0) AS key FROM unnest($1::text[]) AS name ORDER BY key
 ) AS ordered
 
 -- name: find_clients
--- by_chat: whose chat this is, for those who come without a known handle.
-SELECT asked.ord, handle.client_id AS by_identity, phone.id AS by_phone, chat.client_id AS by_chat,
-    EXISTS (
-        SELECT FROM identities AS other
-        WHERE other.client_id = chat.client_id AND other.channel = asked.channel
-            AND other.account = asked.account
-    ) AS chat_has_handle
+-- by_chat: whose chat this is, for those who come without a known handle. LATERAL ... LIMIT 1: each a lookup.
+SELECT handle.client_id AS by_identity, phone.id AS by_phone, chat.client_id AS by_chat, other.known AS chat_has_handle
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
     WITH ORDINALITY AS asked (channel, account, external_user_id, phone, external_chat_id, ord)
-LEFT JOIN identities AS handle
-    ON handle.channel = asked.channel AND handle.account = asked.account
-    AND handle.external_user_id = asked.external_user_id
+LEFT JOIN LATERAL (
+    SELECT i.client_id FROM identities AS i
+    WHERE i.channel = asked.channel AND i.account = asked.account
+        AND i.external_user_id = asked.external_user_id LIMIT 1
+) AS handle ON true
 LEFT JOIN LATERAL (
     SELECT c.id FROM clients AS c
-    WHERE handle.id IS NULL AND c.phone = asked.phone ORDER BY c.id LIMIT 1
+    WHERE handle.client_id IS NULL AND c.phone = asked.phone ORDER BY c.id LIMIT 1
 ) AS phone ON true
 LEFT JOIN LATERAL (
     SELECT m.client_id FROM messages_history AS m
-    WHERE handle.id IS NULL AND m.channel = asked.channel AND m.account = asked.account
+    WHERE handle.client_id IS NULL AND m.channel = asked.channel AND m.account = asked.account
         AND m.external_chat_id = asked.external_chat_id
     ORDER BY m.id DESC LIMIT 1
 ) AS chat ON true
+LEFT JOIN LATERAL (
+    SELECT true AS known FROM identities AS i
+    WHERE i.client_id = chat.client_id AND i.channel = asked.channel AND i.account = asked.account LIMIT 1
+) AS other ON true
 ORDER BY asked.ord
 
 -- name: create_clients
-INSERT INTO clients (created_at, updated_at)
-SELECT $2::timestamptz, $2 FROM generate_series(1, $1::int)
+-- Ids are given in the order of the rows.
+INSERT INTO clients (name, phone, email, created_at, updated_at)
+SELECT new.name, new.phone, new.email, $4::timestamptz, $4
+FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS new (name, phone, email, ord)
+ORDER BY new.ord
 RETURNING id
 
 -- name: add_identities

@@ -1,8 +1,13 @@
 -- name: known_messages
-SELECT asked.channel, asked.account, asked.external_chat_id, asked.external_message_id, m.turn_id
+SELECT asked.channel, asked.account, asked.external_chat_id, asked.external_message_id, known.turn_id
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
     AS asked (channel, account, external_chat_id, external_message_id)
-JOIN messages_history AS m USING (channel, account, external_chat_id, external_message_id)
+CROSS JOIN LATERAL (
+    SELECT m.turn_id FROM messages_history AS m
+    WHERE m.channel = asked.channel AND m.account = asked.account
+        AND m.external_chat_id = asked.external_chat_id AND m.external_message_id = asked.external_message_id
+    LIMIT 1
+) AS known
 
 -- name: our_own_messages
 -- Which of these an operator seems to have written, while they are parts of what we sent.
@@ -63,13 +68,18 @@ WITH deleted AS (
     WHERE m.channel = d.channel AND m.account = d.account AND m.external_chat_id = d.external_chat_id
         AND m.external_message_id = d.external_message_id AND m.deleted_at IS NULL
     RETURNING m.id, m.turn_id
+), emptied AS (
+    SELECT waiting.id FROM (SELECT DISTINCT turn_id FROM deleted) AS touched
+    CROSS JOIN LATERAL (
+        SELECT t.id FROM turns AS t WHERE t.id = touched.turn_id AND t.status = 'ready'
+        LIMIT 1 FOR NO KEY UPDATE
+    ) AS waiting
+    WHERE NOT EXISTS (
+        SELECT FROM messages_history AS m
+        WHERE m.turn_id = waiting.id AND m.deleted_at IS NULL AND m.id NOT IN (SELECT id FROM deleted)
+    )
 )
-UPDATE turns AS t
-SET status = 'closed', committed_at = $6
-WHERE t.id IN (SELECT turn_id FROM deleted) AND t.status = 'ready' AND NOT EXISTS (
-    SELECT FROM messages_history AS m
-    WHERE m.turn_id = t.id AND m.deleted_at IS NULL AND m.id NOT IN (SELECT id FROM deleted)
-)
+UPDATE turns AS t SET status = 'closed', committed_at = $6 FROM emptied WHERE t.id = emptied.id
 
 -- name: apply_reactions
 UPDATE messages_history AS m

@@ -14,13 +14,15 @@ INSERT INTO messages_history (
 
 -- name: whose_chat
 -- The client whose message is the latest there, with their open case.
-SELECT m.client_id, a.id AS appeal_id
+SELECT m.client_id, open.id AS appeal_id
 FROM (
     SELECT client_id FROM messages_history
     WHERE channel = $1 AND account = $2 AND external_chat_id = $3 ORDER BY id DESC LIMIT 1
 ) AS m
-LEFT JOIN appeals AS a
-    ON a.client_id = m.client_id AND a.channel = $1 AND a.account = $2 AND a.closed_at IS NULL
+LEFT JOIN LATERAL (
+    SELECT a.id FROM appeals AS a
+    WHERE a.client_id = m.client_id AND a.channel = $1 AND a.account = $2 AND a.closed_at IS NULL LIMIT 1
+) AS open ON true
 
 -- name: get_outbound
 SELECT * FROM outbound WHERE id = $1
@@ -63,10 +65,11 @@ WHERE id = $1
 RETURNING *
 
 -- name: name_sent_message
+-- ($4, $5, $6) is its chat. If the id is taken there, by ourselves or by somebody, nothing changes.
 UPDATE messages_history AS m SET external_message_id = $2, sent_at = $3
 WHERE m.outbound_id = $1 AND NOT EXISTS (
     SELECT FROM messages_history AS other
-    WHERE other.channel = m.channel AND other.account = m.account AND other.external_chat_id = m.external_chat_id
+    WHERE other.channel = $4 AND other.account = $5 AND other.external_chat_id = $6
         AND other.external_message_id = $2
 )
 

@@ -4,13 +4,19 @@ WITH wanted AS (
     SELECT * FROM unnest(
         $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[]
     ) AS w (appeal_id, client_id, channel, account, external_chat_id, first_at, last_at, closed_by)
+), waiting AS (
+    SELECT ready.id, wanted.* FROM wanted CROSS JOIN LATERAL (
+        SELECT t.id FROM turns AS t
+        WHERE t.channel = wanted.channel AND t.account = wanted.account
+            AND t.external_chat_id = wanted.external_chat_id AND t.status = 'ready'
+        LIMIT 1 FOR NO KEY UPDATE
+    ) AS ready
 ), appended AS (
     UPDATE turns AS t
     SET first_at = least(t.first_at, w.first_at), last_at = greatest(t.last_at, w.last_at),
         closed_by = w.closed_by, appeal_id = w.appeal_id
-    FROM wanted AS w
-    WHERE t.channel = w.channel AND t.account = w.account AND t.external_chat_id = w.external_chat_id
-        AND t.status = 'ready'
+    FROM waiting AS w
+    WHERE t.id = w.id
     RETURNING t.id, t.channel, t.account, t.external_chat_id
 ), opened AS (
     INSERT INTO turns (
@@ -33,11 +39,11 @@ SELECT id FROM turns WHERE id = ANY($1::bigint[]) AND status = 'ready'
 WITH next AS MATERIALIZED (
     SELECT t.id FROM turns AS t
     WHERE t.status IN ('ready', 'leased')
-        AND (t.leased_until <= $2 AND t.status = 'leased' OR t.status = 'ready' AND NOT EXISTS (
+        AND CASE t.status WHEN 'leased' THEN t.leased_until <= $2 ELSE NOT EXISTS (
             SELECT FROM turns AS other
             WHERE other.channel = t.channel AND other.account = t.account
                 AND other.external_chat_id = t.external_chat_id AND other.status = 'leased'
-        ))
+        ) END
     ORDER BY t.id LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
 )
@@ -62,13 +68,11 @@ SELECT * FROM turns WHERE id = $1 FOR NO KEY UPDATE
 SELECT * FROM turns WHERE id = $1
 
 -- name: absorb_newer_turn
--- The chat's waiting turn moves into turn $1, messages and all.
+-- The waiting turn of the chat ($3, $4, $5) moves into turn $1, messages and all.
 WITH newer AS (
     UPDATE turns AS n
     SET status = 'merged', committed_at = $2
-    FROM turns AS t
-    WHERE t.id = $1 AND n.channel = t.channel AND n.account = t.account
-        AND n.external_chat_id = t.external_chat_id AND n.status = 'ready' AND n.id > t.id
+    WHERE n.channel = $3 AND n.account = $4 AND n.external_chat_id = $5 AND n.status = 'ready'
     RETURNING n.id, n.appeal_id, n.last_at, n.closed_by, n.latest_message_id
 ), moved AS (
     UPDATE messages_history AS m SET turn_id = $1 FROM newer WHERE m.turn_id = newer.id
