@@ -12,9 +12,8 @@ local function closes_at(member, opened, last, count)
   return math.min(last + window[1], opened + window[2])
 end
 
--- The earliest moment at which a chat can be due; false when there is none.
-local function next_due()
-  if redis.call('EXISTS', PENDING) == 1 then return NOW end
+-- The earliest deadline; false when there is none.
+local function next_deadline()
   local head = redis.call('ZRANGE', DEADLINES, 0, 0, 'WITHSCORES')
   return #head > 0 and tonumber(head[2])
 end
@@ -43,12 +42,17 @@ local function renew(member)
   redis.call('ZADD', DEADLINES, NOW + RULES.lease, member)
 end
 
+-- Leases a chat whatever its deadline. -> the lease; false when it is empty (then it is forgotten) or in work
 local function lease(member, due_at)
-  local opened, last = opened_at(member), last_at(member)
+  local items = redis.call('LRANGE', ITEMS .. member, 0, RULES.max_items - 1)
+  if #items == 0 then
+    forget(member)
+    return false
+  end
   local token = redis.call('INCR', FENCE)
-  redis.call('SET', LOCK .. member, token, 'PX', RULES.lease)
+  if not redis.call('SET', LOCK .. member, token, 'PX', RULES.lease, 'NX') then return false end
+  local opened, last = opened_at(member), last_at(member)
   redis.call('ZADD', DEADLINES, NOW + RULES.lease, member)
   redis.call('HDEL', OPENED, member)
-  local items = redis.call('LRANGE', ITEMS .. member, 0, RULES.max_items - 1)
   return { member, token, due_at or closes_at(member, opened, last, #items), opened, last, items }
 end

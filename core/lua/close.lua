@@ -1,6 +1,5 @@
--- Leases the chat ARGV[3] now, due or not. -> the lease, or false when it is empty or in work
+-- Leases the chat ARGV[3] now, due or not, also when a retry holds it back.
+-- -> the lease, or false when it is empty or in work
 local member = ARGV[3]
-local lock = redis.call('GET', LOCK .. member)
-if lock and not is_hold(lock) then return false end
-if redis.call('EXISTS', ITEMS .. member) == 0 then return false end
+if is_hold(redis.call('GET', LOCK .. member)) then redis.call('DEL', LOCK .. member) end
 return lease(member, NOW)

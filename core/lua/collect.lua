@@ -4,7 +4,7 @@
 local LIMIT, REMEMBER = tonumber(ARGV[3]), 7 * 24 * 3600 * 1000
 local CHUNK, BUDGET, STUCK = 32, 8 * 1024 * 1024, 100
 local chats, members = {}, {}
-local total, bytes, stuck_in = 0, 0, 0
+local total, bytes, stuck_in, more = 0, 0, 0, 0
 
 local function add(member, raw)
   local chat = chats[member]
@@ -22,10 +22,10 @@ local function read_head(index)
   while true do
     local raws = redis.call('LRANGE', KEYS[index], count, count + CHUNK - 1)
     for _, raw in ipairs(raws) do
-      if total >= LIMIT or bytes >= BUDGET then return count end
-      local member = member_of(raw)
+      local member = total < LIMIT and bytes < BUDGET and member_of(raw)
       if not member then
-        stuck_in = index
+        more = 1
+        if member == nil then stuck_in = index end
         return count
       end
       add(member, raw)
@@ -72,15 +72,14 @@ local function stuck_head(index)
 end
 
 local from_taken = read_head(2)
-local from_source = stuck_in == 0 and read_head(1) or 0
+local from_source = more == 0 and read_head(1) or 0
 local refused = {}
 if total > 0 then
   refused = append()
   if refused.err then return refused end
-  redis.call('LTRIM', TAKEN, from_taken, -1)
-  redis.call('LTRIM', SOURCE, from_source, -1)
+  if from_taken > 0 then redis.call('LTRIM', TAKEN, from_taken, -1) end
+  if from_source > 0 then redis.call('LTRIM', SOURCE, from_source, -1) end
 end
 put_back(refused)
-local more = redis.call('EXISTS', TAKEN, SOURCE) > 0 and 1 or 0
-if #refused > 0 then return { total - #refused, next_due(), more, 2, 'refused', refused } end
-return { total, next_due(), more, stuck_in, 'unread', stuck_in > 0 and stuck_head(stuck_in) or {} }
+if #refused > 0 then return { total - #refused, next_deadline(), 1, 2, 'refused', refused } end
+return { total, next_deadline(), more, stuck_in, 'unread', stuck_in > 0 and stuck_head(stuck_in) or {} }

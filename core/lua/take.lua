@@ -1,42 +1,31 @@
--- Leases up to ARGV[3] due chats. -> {{lease...}, next due}
-local LIMIT, MOST_POPS = tonumber(ARGV[3]), 1000
-local due_at = {}
+-- Leases up to ARGV[3] chats: first those in `pending`, then those whose deadline has come.
+-- -> {{lease...}, when to look again}
+local LIMIT = tonumber(ARGV[3])
+local leases = {}
 
-local function move_due()
-  local due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, LIMIT)
-  local members = {}
-  for i = 1, #due, 2 do
-    members[#members + 1], due_at[due[i]] = due[i], tonumber(due[i + 1])
-  end
-  if #members > 0 then
-    redis.call('ZREM', DEADLINES, unpack(members))
-    redis.call('RPUSH', PENDING, unpack(members))
-  end
-end
-
--- Whether the chat may be leased now; when not, it is left where it will be found again, or forgotten.
-local function may_lease(member)
-  local again = redis.call('ZSCORE', DEADLINES, member)
-  if again and tonumber(again) > NOW then return false end -- written to since: its silence begins anew
-  if redis.call('EXISTS', ITEMS .. member) == 0 then
-    forget(member)
-    return false
-  end
+-- A chat in work is looked at again when its lease ends.
+local function postpone(member)
   local ttl = redis.call('PTTL', LOCK .. member)
-  if ttl == -2 then return true end
+  if ttl == -2 then return end -- it was empty
   if ttl == -1 then -- no lease of ours is endless
     redis.call('PEXPIRE', LOCK .. member, RULES.lease)
     ttl = RULES.lease
   end
   redis.call('ZADD', DEADLINES, NOW + math.max(ttl, 1), member)
-  return false
 end
 
-move_due()
-local leases = {}
-for _ = 1, MOST_POPS do
-  local member = #leases < LIMIT and redis.call('LPOP', PENDING)
-  if not member then break end
-  if may_lease(member) then leases[#leases + 1] = lease(member, due_at[member]) end
+local function add(member, due_at)
+  local leased = lease(member, due_at)
+  if leased then leases[#leases + 1] = leased else postpone(member) end
 end
-return { leases, next_due() }
+
+local pending = LIMIT > 0 and redis.call('LPOP', PENDING, LIMIT) or {}
+for _, member in ipairs(pending) do
+  local deadline = redis.call('ZSCORE', DEADLINES, member)
+  -- a later deadline: it was written to since, and its silence begins anew
+  if not deadline or tonumber(deadline) <= NOW then add(member, tonumber(deadline)) end
+end
+
+local due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, LIMIT - #leases)
+for i = 1, #due, 2 do add(due[i], tonumber(due[i + 1])) end
+return { leases, #pending == LIMIT and NOW or next_deadline() }
