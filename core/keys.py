@@ -102,13 +102,13 @@ class Keys:
         """What became of a send with this idempotency key."""
         return f"{self.prefix}idem:{channel}:{account}:{key}"
 
-    def cache(self, channel: str, account: str, name: str) -> str:
-        """A vendor fact kept for a while, such as a chat's ad."""
-        return f"{self.prefix}cache:{channel}:{account}:{name}"
+    def chat_facts(self, channel: str, account: str, chat_id: str) -> str:
+        """A chat's client and ad as the vendor told them, for a while."""
+        return f"{self.prefix}facts:{channel}:{account}:{chat_id}"
 
-    def token(self, channel: str, account: str) -> str:
-        """The vendor's access token, shared by the replicas of a channel."""
-        return f"{self.prefix}token:{channel}:{account}"
+    def rate(self, address: str) -> str:
+        """How often this address has posted a form of late."""
+        return f"{self.prefix}rate:form:{address}"
 
     def bell(self, name: str) -> str:
         """Pub/sub channel that wakes waiters of every replica: turns, outbox, ..."""

@@ -30,8 +30,17 @@ Event = Literal[
 ]
 
 
+def _says_nothing(key: object, item: object) -> bool:
+    return item is None or (item == "" and key in ("account", "event", "reply_to", "id", "idempotency_key"))
+
+
 def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_id(value: object) -> object:
+    text = _number_as_text(value)
+    return _without_nul(text) if isinstance(text, str) else text
 
 
 def _without_nul(value: str) -> str:
@@ -55,9 +64,9 @@ def _in_utc(value: object) -> object:
 Text = Annotated[str, AfterValidator(_without_nul)]
 #: Ids are opaque text; producers that write numbers mean the same.
 IdField = Field(min_length=1, max_length=512)
-User = Annotated[UserId, BeforeValidator(_number_as_text), IdField]
-Chat = Annotated[ChatId, BeforeValidator(_number_as_text), IdField]
-Message = Annotated[MessageId, BeforeValidator(_number_as_text), IdField]
+User = Annotated[UserId, BeforeValidator(_as_id), IdField]
+Chat = Annotated[ChatId, BeforeValidator(_as_id), IdField]
+Message = Annotated[MessageId, BeforeValidator(_as_id), IdField]
 Channel = Annotated[ChannelName, AfterValidator(_known_channel)]
 Account = Annotated[AccountId, Field(pattern=ACCOUNT_PATTERN)]
 UtcTime = Annotated[AwareDatetime, BeforeValidator(_in_utc)]
@@ -150,14 +159,14 @@ class IncomingMessage(_Frozen):
     client_email: Text | None = None
     media: Media = Media()
     meta: Meta = Meta()
-    reply_to: MessageId | None = None
+    reply_to: Message | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _nulls_are_absences(cls, value: object) -> object:
         """Producers in other languages write null where they mean nothing; both are the default."""
         if isinstance(value, dict):
-            return {key: item for key, item in value.items() if item is not None}
+            return {key: item for key, item in value.items() if not _says_nothing(key, item)}
         return value
 
 
@@ -180,7 +189,7 @@ class OutgoingMessage(_Frozen):
     def _one_key_is_one_delivery(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
-        given = {key: item for key, item in value.items() if item is not None}
+        given = {key: item for key, item in value.items() if not _says_nothing(key, item)}
         if given.get("idempotency_key") and not given.get("id"):
             given["id"] = delivery_id(given)
         return given

@@ -52,6 +52,7 @@ def _config(app: Starlette, settings: ServiceSettings, port: int) -> uvicorn.Con
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # form_api believes the proxies of its settings only
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
 

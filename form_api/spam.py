@@ -90,4 +90,4 @@ class SharedLimit:
         return int(wait_ms) / 1000
 
     def _key(self, address: str) -> str:
-        return self._keys.cache("form", "default", f"rate:{address}")
+        return self._keys.rate(address)

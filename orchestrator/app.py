@@ -25,6 +25,7 @@ from orchestrator.enrich import Enricher
 from orchestrator.gauges import Gauges
 from orchestrator.hub import Hub, HubParts
 from orchestrator.relay import Relay
+from orchestrator.remembered import RememberedFacts
 from orchestrator.settings import OrchestratorSettings, parse_windows
 from orchestrator.store.pool import Pool
 
@@ -62,7 +63,7 @@ class Orchestrator:
         self._debouncer = Debouncer(
             self._incoming,
             pool=pool,
-            enricher=Enricher(self._channels, seconds=settings.enrichment_seconds),
+            enricher=Enricher(RememberedFacts(channels, redis, keys), seconds=settings.enrichment_seconds),
             turns_bell=self._turns_bell,
             clock=clock,
             metrics=self.metrics,

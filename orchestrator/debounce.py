@@ -61,7 +61,9 @@ class Debouncer:
         try:
             resolved = await resolve_batch(self._pool, batch, now=datetime.fromtimestamp(now / 1000, UTC))
         except Unstorable as error:
-            return [_letter(message, error, now) for message in messages]
+            if len(messages) == 1:
+                return [_letter(messages[0], error, now)]
+            return await self._resolve_singly(messages, closed_by)
         log.info(
             "batch_resolved",
             channel=batch.channel,
@@ -75,6 +77,15 @@ class Debouncer:
             self._metrics.turns.labels("ready").inc()
             await self._bell.ring()
         return []
+
+    async def _resolve_singly(
+        self, messages: Sequence[IncomingMessage], closed_by: ClosedBy
+    ) -> list[DeadLetter]:
+        """One message that can never be stored must not take its neighbours with it."""
+        letters: list[DeadLetter] = []
+        for message in messages:
+            letters += await self._resolve([message], closed_by)
+        return letters
 
 
 def by_chat(messages: Iterable[IncomingMessage]) -> list[list[IncomingMessage]]:

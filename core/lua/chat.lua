@@ -23,7 +23,7 @@ local function opened_at(member)
 end
 
 local function last_at(member)
-  return tonumber(redis.call('GET', LAST .. member)) or NOW
+  return tonumber(redis.pcall('GET', LAST .. member)) or NOW
 end
 
 -- The lock that a retry leaves behind: nobody's lease, only "not before". Its token carries a minus.
@@ -44,7 +44,8 @@ end
 
 -- Leases a chat whatever its deadline. -> the lease; false when it is empty (then it is forgotten) or in work
 local function lease(member, due_at)
-  local items = redis.call('LRANGE', ITEMS .. member, 0, RULES.max_items - 1)
+  -- pcall: a key that somebody made something else than a list must not stop all other chats
+  local items = redis.pcall('LRANGE', ITEMS .. member, 0, RULES.max_items - 1)
   if #items == 0 then
     forget(member)
     return false

@@ -16,7 +16,7 @@ local function add(member, raw)
   total, bytes = total + 1, bytes + #raw
 end
 
--- How many messages at the head of KEYS[index] were added.
+-- How many messages at the head of KEYS[index] were added. A member is false when no more fit, nil when stuck.
 local function read_head(index)
   local count = 0
   while true do

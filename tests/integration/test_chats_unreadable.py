@@ -193,6 +193,15 @@ async def test_a_chat_whose_key_is_no_list_costs_only_its_own_messages(line: Lin
     assert await line.redis.llen(line.keys.taken) == 0
 
 
+async def test_a_chat_whose_key_was_replaced_holds_nobody_up(line: Line) -> None:
+    await line.arrive(incoming("gone", chat="broken"), incoming("good"))
+    await line.redis.set("queue:batch:avito:broken", "by hand")
+    await line.redis.delete("last_seen:avito:u2i-1")
+    await line.redis.hset("last_seen:avito:u2i-1", "by", "hand")
+    await line.pass_time(20 * SECOND)
+    assert texts(await line.take_one()) == ["good"]
+
+
 async def test_an_outgoing_message_without_an_id_gets_one_that_stays(redis_url: str) -> None:
     async with outgoing_line(redis_url) as line:
         await line.arrive({"channel": "avito", "external_chat_id": "1", "text": "hello"})

@@ -100,6 +100,8 @@ def test_every_key_is_in_the_architecture() -> None:
         keys.idempotency("", "", ""),
         keys.dead(""),
         keys.bell(""),
+        keys.chat_facts("", "", ""),
+        keys.rate(""),
     ]
     named = {name.rstrip(":") for name in (*queues, *singles)}
     shortened = {"queue:outbound_opened", "queue:outbound_pending", "queue:outbound_fence"}
