@@ -43,6 +43,10 @@ def _as_id(value: object) -> object:
     return _without_nul(text) if isinstance(text, str) else text
 
 
+def _as_reference(value: object) -> object:
+    return _as_id(value) or None
+
+
 def _without_nul(value: str) -> str:
     return value.replace(NUL, "")
 
@@ -67,6 +71,7 @@ IdField = Field(min_length=1, max_length=512)
 User = Annotated[UserId, BeforeValidator(_as_id), IdField]
 Chat = Annotated[ChatId, BeforeValidator(_as_id), IdField]
 Message = Annotated[MessageId, BeforeValidator(_as_id), IdField]
+Reference = Annotated[MessageId | None, BeforeValidator(_as_reference), Field(max_length=512)]
 Channel = Annotated[ChannelName, AfterValidator(_known_channel)]
 Account = Annotated[AccountId, Field(pattern=ACCOUNT_PATTERN)]
 UtcTime = Annotated[AwareDatetime, BeforeValidator(_in_utc)]
@@ -159,7 +164,7 @@ class IncomingMessage(_Frozen):
     client_email: Text | None = None
     media: Media = Media()
     meta: Meta = Meta()
-    reply_to: Message | None = None
+    reply_to: Reference = None
 
     @model_validator(mode="before")
     @classmethod

@@ -11,14 +11,17 @@ import redis
 
 from launcher.binaries import postgres_server
 from launcher.engines import Engines
+from launcher.settings import LauncherSettings
 
 _databases = itertools.cycle(range(1, 64))  # 0 is left to those who use the engines directly
 
 
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
-    """Both servers; kill and start them again as you like, but leave them running."""
-    servers = Engines(tmp_path_factory.mktemp("engines"))
+    """Both servers (ELDOLEADO_REDIS_SERVER and ELDOLEADO_PG_BIN choose others); leave them running."""
+    chosen = LauncherSettings()
+    folder = tmp_path_factory.mktemp("engines")
+    servers = Engines(folder, redis_binary=chosen.redis_server, pg_bin=chosen.pg_bin)
     servers.start()
     yield servers
     servers.discard()

@@ -52,10 +52,9 @@ UNPLACEABLE: list[Any] = [
     incoming("x", chat=None),
     incoming("x", chat=True),
     incoming("x", chat={"id": 1}),
-    incoming("x", chat="a\x00b"),
+    incoming("x", chat="\x00"),
     incoming("x", chat="x" * 513 * 4),
     incoming("x", account="Магазин"),
-    incoming("x", account=""),
     incoming("x", account="a" * 33),
     incoming("x", account=7),
     canonical(incoming("x")).replace(b"avito", b"icq"),
@@ -122,6 +121,7 @@ MENDED = [
     (incoming("x", account=None), "avito:u2i-1"),
     (as_bytes(incoming("??")).replace(b"??", b"\\ud83d"), "avito:u2i-1"),
     (as_bytes(incoming("x", chat="??")).replace(b"??", b"\\udc00"), "avito:�"),
+    (incoming("x", chat="a\x00b"), "avito:ab"),
     (incoming("x", rubbish="x" * MAX_BYTES), "avito:u2i-1"),
 ]
 

@@ -56,6 +56,18 @@ def test_null_means_absent() -> None:
     assert read(text=None, media=None, meta=None, account=None, client_name=None).text == ""
 
 
+def test_an_empty_word_where_a_name_belongs_means_absent() -> None:
+    message = read(account="", event="", reply_to="")
+
+    assert (message.account, message.event, message.reply_to) == ("default", "message", None)
+
+
+def test_a_nul_in_an_id_is_taken_out() -> None:
+    message = read(external_chat_id="a\x00b", reply_to="\x00")
+
+    assert (message.external_chat_id, message.reply_to) == ("ab", None)
+
+
 def test_numbers_are_ids_too() -> None:
     assert read(external_user_id=702000002, external_chat_id=7).external_chat_id == "7"
 
