@@ -3,15 +3,17 @@
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import quote, unquote
 
 import structlog
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from core.errors import ChannelError
-from core.jsontext import UnreadableJSON, read_json, write_json
+from core.jsontext import UnreadableJSON, read_json, without_surrogates, write_json
 from core.observability import Metrics
 from core.operations import Operation
 from core.problems import PROBLEM_SCHEMA, from_channel_error, from_validation_error, problem
@@ -29,10 +31,27 @@ class _Refused(Exception):
         self.response = response
 
 
+class _RouteAsSent(Route):
+    """Matches the path as it was sent and decodes the arguments afterwards.
+
+    Ids are opaque: `/api/chats/a%2Fb` is the chat "a/b". Starlette decodes first and sees two segments.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        raw = scope.get("raw_path")
+        path = raw.decode("latin-1") if raw else quote(scope["path"])
+        found, child = super().matches({**scope, "path": path})
+        if found is not Match.NONE:
+            child["path_params"] = {name: unquote(value) for name, value in child["path_params"].items()}
+        return found, child
+
+
 def api_routes(operations: Sequence[Operation], metrics: Metrics) -> list[Route]:
     """One route per operation; fixed paths stand before paths with placeholders."""
     ordered = sorted(operations, key=lambda operation: _PLACEHOLDER.search(operation.path) is not None)
-    return [Route(one.path, _endpoint(one, metrics), methods=[one.method]) for one in ordered]
+    return [_RouteAsSent(one.path, _endpoint(one, metrics), methods=[one.method]) for one in ordered]
 
 
 def _endpoint(operation: Operation, metrics: Metrics) -> Callable[[Request], Any]:
@@ -57,7 +76,8 @@ async def _answered(operation: Operation, request: Request) -> Response:
     except Exception:  # noqa: BLE001  # top of a request: logged whole, hidden from the caller
         structlog.get_logger().exception("operation_failed", operation=operation.name)
         return problem(500, "internal_error", "The service failed; its log says why.")
-    return Response(write_json(result.model_dump(mode="json")), media_type="application/json")
+    body = without_surrogates(write_json(result.model_dump(mode="json")))
+    return Response(body, media_type="application/json")
 
 
 async def _given(operation: Operation, request: Request) -> dict[str, Any]:
@@ -67,7 +87,7 @@ async def _given(operation: Operation, request: Request) -> dict[str, Any]:
     given |= request.path_params
     key = request.headers.get("idempotency-key")
     if key and "idempotency_key" in operation.signature.parameters:
-        given.setdefault("idempotency_key", key)
+        given["idempotency_key"] = given.get("idempotency_key") or key
     return given
 
 

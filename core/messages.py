@@ -71,7 +71,7 @@ IdField = Field(min_length=1, max_length=512)
 User = Annotated[UserId, BeforeValidator(_as_id), IdField]
 Chat = Annotated[ChatId, BeforeValidator(_as_id), IdField]
 Message = Annotated[MessageId, BeforeValidator(_as_id), IdField]
-Reference = Annotated[MessageId | None, BeforeValidator(_as_reference), Field(max_length=512)]
+Reference = Annotated[Annotated[MessageId, Field(max_length=512)] | None, BeforeValidator(_as_reference)]
 Channel = Annotated[ChannelName, AfterValidator(_known_channel)]
 Account = Annotated[AccountId, Field(pattern=ACCOUNT_PATTERN)]
 UtcTime = Annotated[AwareDatetime, BeforeValidator(_in_utc)]
