@@ -24,14 +24,14 @@ def test_a_secret_that_a_newer_version_needs_is_added(tmp_path: Path) -> None:
     first = open_keyring(tmp_path)
     file = secrets_file(tmp_path)
     lines = file.read_text().splitlines(keepends=True)
-    file.write_text("".join(line for line in lines if not line.startswith("AGENT_API_KEY")))
+    file.write_text("".join(line for line in lines if not line.startswith("SANDBOX_AVITO_CLIENT_ID")))
 
     again = open_keyring(tmp_path, lambda size: "new")
 
-    assert again["AGENT_API_KEY"] == "new"
+    assert again["SANDBOX_AVITO_CLIENT_ID"] == "new"
     assert again.api_keys == first.api_keys
 
 
 def test_secrets_do_not_show_in_a_representation(tmp_path: Path) -> None:
     keyring = open_keyring(tmp_path)
-    assert keyring["AGENT_API_KEY"] not in repr(vars(keyring))
+    assert keyring["SANDBOX_AVITO_CLIENT_ID"] not in repr(vars(keyring))
