@@ -1,18 +1,16 @@
 """`eldoleado doctor`: what is fine, what is not, and what to do about it."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
 import httpx
-import redis
 
 from core.registry import SERVICES, Service
 from launcher.addresses import Addresses
 from launcher.binaries import postgres_server, redis_server
+from launcher.brought import postgres_problem, redis_problem
 from launcher.errors import LauncherError
 from launcher.http_calls import is_healthy
 from launcher.keyring import open_keyring, secrets_file
@@ -66,15 +64,14 @@ def secrets(state: Path) -> Finding:
 def _redis(settings: LauncherSettings, where: Addresses, environ: Mapping[str, str]) -> Finding:
     url = environ.get("REDIS_URL")
     if url:
-        return _reachable("Redis", lambda: _ping(url), mend="correct REDIS_URL or start that server")
+        return _brought("Redis", redis_problem(url))
     return _embedded("Redis", where.redis, lambda: redis_server(settings.redis_server))
 
 
 def _postgres(settings: LauncherSettings, where: Addresses, environ: Mapping[str, str]) -> Finding:
     url = environ.get("DATABASE_URL")
     if url:
-        mend = "correct DATABASE_URL or start that server"
-        return _reachable("PostgreSQL", lambda: asyncio.run(_select_one(url)), mend=mend)
+        return _brought("PostgreSQL", postgres_problem(url))
     return _embedded("PostgreSQL", where.postgres, lambda: postgres_server(settings.pg_bin))
 
 
@@ -88,22 +85,8 @@ def _embedded(name: str, port: int, find: Callable[[], Path]) -> Finding:
     )
 
 
-def _reachable(name: str, ask: Callable[[], None], *, mend: str) -> Finding:
-    try:
-        ask()
-    except (OSError, ValueError, redis.RedisError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return Finding(name, fine=False, says=f"does not answer ({type(error).__name__}): {mend}")
-    return Finding(name, fine=True, says="answers")
-
-
-def _ping(url: str) -> None:
-    with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:
-        client.ping()
-
-
-async def _select_one(url: str) -> None:
-    connection = await asyncpg.connect(url, timeout=3)
-    await connection.close()
+def _brought(name: str, problem: str) -> Finding:
+    return Finding(name, fine=not problem, says=problem or "answers")
 
 
 def _service(service: Service, where: Addresses, state: Path, http: httpx.Client) -> Finding:

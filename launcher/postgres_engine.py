@@ -123,7 +123,8 @@ def _major_version(server: Path) -> int:
     said = subprocess.run([server, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
     found = re.search(r"\d+", said.stdout)
     if found is None:
-        raise EngineError(f"{server} does not run: {said.stderr.strip()}")
+        words = said.stderr.strip() or f"it ended with code {said.returncode} and said nothing"
+        raise EngineError(f"{server} does not run ({words}): set ELDOLEADO_PG_BIN to one that does.")
     return int(found.group())
 
 

@@ -10,6 +10,7 @@ import httpx
 
 from core.registry import SERVICES
 from launcher.addresses import Addresses, addresses
+from launcher.brought import require_brought
 from launcher.child import Child
 from launcher.console import Console
 from launcher.embedded import Engine, engine_urls, missing_engines
@@ -55,6 +56,7 @@ class Run:
         engines = missing_engines(self._settings, self._where, self._environ)
         around = self._surroundings(state, engines)
         _require_free_ports(self._where, engines)
+        require_brought(self._environ)
         self._start_engines(engines)
         self._migrate(around)
         with local_client() as http:

@@ -161,6 +161,7 @@ def test_a_service_that_does_not_start_stops_the_run_with_its_last_words(launche
     assert launched.process.wait(30) == 1
     assert "form_api did not start (exit code 1):\n  form_api has lost its settings" in launched.said()
     assert "Traceback" not in launched.said()
+    assert "hidden" not in launched.said()
 
 
 def test_a_taken_port_is_told_before_anything_starts(launched: Launched) -> None:
@@ -192,6 +193,9 @@ def test_a_second_run_on_the_same_folder_is_refused(launched: Launched, tmp_path
         ({"API_KEYS": "somebody=x"}, "API_KEYS has no key for 'orchestrator'"),
         ({"SANDBOX_PORT": "many"}, "SANDBOX_PORT is 'many': set it to a port"),
         ({"ELDOLEADO_PG_BIN": "/nowhere"}, "ELDOLEADO_PG_BIN leads to /nowhere/postgres"),
+        ({"ELDOLEADO_PG_BIN": "/usr/bin/true"}, "ELDOLEADO_PG_BIN leads to"),
+        ({"REDIS_URL": "redis://:hidden@127.0.0.1:1/0"}, "correct REDIS_URL or start that server"),
+        ({"DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/d"}, "correct DATABASE_URL or start that server"),
         ({"ELDOLEADO_STATE": "/proc/nowhere"}, "The state folder /proc/nowhere cannot be made"),
     ],
 )
@@ -204,3 +208,4 @@ def test_bad_settings_are_told_in_one_sentence(
     assert launched.process.wait(30) == 1
     assert told in launched.said()
     assert "Traceback" not in launched.said()
+    assert "hidden" not in launched.said()
