@@ -195,7 +195,7 @@ def test_a_second_run_on_the_same_folder_is_refused(launched: Launched, tmp_path
         ({"ELDOLEADO_PG_BIN": "/nowhere"}, "ELDOLEADO_PG_BIN leads to /nowhere/postgres"),
         ({"ELDOLEADO_PG_BIN": "/usr/bin/true"}, "ELDOLEADO_PG_BIN leads to"),
         ({"REDIS_URL": "redis://:hidden@127.0.0.1:1/0"}, "correct REDIS_URL or start that server"),
-        ({"DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/d"}, "correct DATABASE_URL or start that server"),
+        ({"DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/d"}, "correct DATABASE_URL or start that"),
         ({"ELDOLEADO_STATE": "/proc/nowhere"}, "The state folder /proc/nowhere cannot be made"),
     ],
 )
