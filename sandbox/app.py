@@ -1,7 +1,7 @@
 """The application: every vendor under its prefix, the control API, media and the phone page."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from sandbox.courier import Policy
 from sandbox.media import MediaShelf
 from sandbox.settings import SandboxSettings
 from sandbox.timing import Clock, Sleep, Timing
-from sandbox.vendor import Vendor
+from sandbox.vendor import Bench, Vendor
 
 PAGE = Path(__file__).parent / "page"
 PAGE_HEADERS = {
@@ -35,12 +35,16 @@ def build_app(
     clock: Clock | None = None,
     sleep: Sleep | None = None,
     http: httpx.AsyncClient | None = None,
+    more: Sequence[Callable[[Bench], Vendor]] = (),
 ) -> Starlette:
-    """Wire the sandbox; `http` carries the webhooks and stays its giver's to close."""
+    """Wire the sandbox: Avito, and what `more` builds. `http` carries the webhooks, its giver closes it."""
     timing = Timing(clock or Timing().now, sleep or Timing().sleep)
     client = http or httpx.AsyncClient(trust_env=False, timeout=settings.webhook_timeout)
     shelf = MediaShelf(settings.address, timing.now)
-    vendors = {vendor.name: vendor for vendor in _vendors(settings, timing, client, shelf)}
+    bench = Bench(timing, client, Policy(settings.webhook_timeout, settings.webhook_retries), shelf)
+    vendors = {
+        vendor.name: vendor for vendor in [AvitoVendor(settings, bench), *(make(bench) for make in more)]
+    }
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -58,13 +62,6 @@ def build_app(
         lifespan=lifespan,
         exception_handlers={RefusedError: refused, HTTPException: _plain_error},
     )
-
-
-def _vendors(
-    settings: SandboxSettings, timing: Timing, http: httpx.AsyncClient, shelf: MediaShelf
-) -> list[Vendor]:
-    policy = Policy(settings.webhook_timeout, settings.webhook_retries)
-    return [AvitoVendor(settings, timing=timing, http=http, policy=policy, shelf=shelf)]
 
 
 def _routes(vendors: dict[str, Vendor], shelf: MediaShelf) -> list[BaseRoute]:

@@ -2,14 +2,17 @@
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import httpx
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.types import ASGIApp
 
 from sandbox.answers import refuse
-from sandbox.courier import Courier
-from sandbox.media import Media, image_type, made_up_picture, made_up_voice
+from sandbox.courier import Courier, Policy
+from sandbox.media import Media, MediaShelf, image_type, made_up_picture, made_up_voice
+from sandbox.timing import Timing
 
 
 class Attached(BaseModel):
@@ -45,6 +48,16 @@ class Letter(BaseModel):
         if self.content is not None and not self.type:
             raise ValueError("content needs its type")
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every simulated vendor works with."""
+
+    timing: Timing
+    http: httpx.AsyncClient
+    policy: Policy
+    shelf: MediaShelf
 
 
 class Vendor(Protocol):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
@@ -19,12 +18,10 @@ from sandbox.avito.sending import Sending
 from sandbox.avito.shop import Chat, Message, Person, Shop
 from sandbox.avito.tokens import Keys, Tokens
 from sandbox.avito.webhooks import Webhooks
-from sandbox.courier import Courier, Policy
+from sandbox.courier import Courier
 from sandbox.faults import Switchboard
-from sandbox.media import MediaShelf
 from sandbox.settings import SandboxSettings
-from sandbox.timing import Timing
-from sandbox.vendor import Letter
+from sandbox.vendor import Bench, Letter
 
 
 class AvitoVendor:
@@ -33,25 +30,18 @@ class AvitoVendor:
     name = "avito"
     title = "Avito"
 
-    def __init__(
-        self,
-        settings: SandboxSettings,
-        *,
-        timing: Timing,
-        http: httpx.AsyncClient,
-        policy: Policy,
-        shelf: MediaShelf,
-    ) -> None:
+    def __init__(self, settings: SandboxSettings, bench: Bench) -> None:
+        timing = bench.timing
         keys = Keys(
             settings.avito_client_id,
             settings.avito_client_secret.get_secret_value(),
             settings.avito_token_ttl,
         )
         self._timing = timing
-        self._shelf = shelf
+        self._shelf = bench.shelf
         self._switches = Switchboard(AvitoFaults)
         self._tokens = Tokens(keys, timing.now, self._switches)
-        self.courier = Courier(http, timing, policy, lambda: self._switches.now)
+        self.courier = Courier(bench.http, timing, bench.policy, lambda: self._switches.now)
         self._webhooks = Webhooks(self.courier)
         self._shop = Shop(seed.account(settings.avito_user_id), seed.ads(), timing.now, self._announce)
         self._meet_customers()
