@@ -155,14 +155,9 @@ class Chats(Generic[M]):
         self.windows = windows
         self._door = door_of(keys)
         self._rules = json.dumps(
-            {
-                "channels": {name: _rule(windows.of(name)) for name in CHANNEL_NAMES},
-                "default": _rule(windows.default),
-                "lease": lease_ms,
-                "max_items": max_items,
-                "max_bytes": MAX_BYTES,
-                "needs_id": "id" in model.model_fields,
-            }
+            _windows_as_rules(windows)
+            | {"lease": lease_ms, "max_items": max_items, "max_bytes": MAX_BYTES}
+            | {"needs_id": "id" in model.model_fields}
         )
         self._collect = load_script(redis, "chat", "envelope", "collect")
         self._mend = load_script(redis, "chat", "envelope", "mend")
@@ -301,6 +296,12 @@ class Chats(Generic[M]):
         """redis-py gives up on a blocked command after its socket timeout (redis-py issue 2807)."""
         socket_timeout = self._redis.connection_pool.connection_kwargs.get("socket_timeout", 5)
         return float("inf") if socket_timeout is None else float(socket_timeout) * 0.8
+
+
+def _windows_as_rules(windows: Windows) -> dict[str, Any]:
+    """The windows as core/lua/chat.lua reads them."""
+    channels = {name: _rule(windows.of(name)) for name in CHANNEL_NAMES}
+    return {"channels": channels, "default": _rule(windows.default)}
 
 
 def _rule(window: Window) -> list[int]:

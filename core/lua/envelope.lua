@@ -17,6 +17,11 @@ local function is_id(value)
     and not string.find(value, '%z') and is_utf8(value)
 end
 
+-- An id of another form would be made up anew at each reading: it must be written down once.
+local function is_uuid(value)
+  return type(value) == 'string' and #value == 36 and string.find(value, '^[%x-]+$')
+end
+
 -- The account's part of the member; nil when it is no account name.
 local function account_part(account)
   if account == nil or account == cjson.null or account == 'default' then return '' end
@@ -36,7 +41,7 @@ local function fields_of(raw)
   if channel then return channel, account, chat end
   local read, message = pcall(cjson.decode, raw)
   if not read or type(message) ~= 'table' then return nil end
-  if RULES.needs_id and type(message.id) ~= 'string' then return nil end
+  if RULES.needs_id and not is_uuid(message.id) then return nil end
   return message.channel, message.account, message.external_chat_id
 end
 

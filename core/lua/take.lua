@@ -1,6 +1,6 @@
 -- Leases up to ARGV[3] chats: first those in `pending`, then those whose deadline has come.
 -- -> {{lease...}, when to look again}
-local LIMIT = tonumber(ARGV[3])
+local LIMIT, MOST_WAITING = tonumber(ARGV[3]), 500
 local leases = {}
 
 -- A chat in work is looked at again when its lease ends.
@@ -28,4 +28,11 @@ end
 
 local due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, LIMIT - #leases)
 for i = 1, #due, 2 do add(due[i], tonumber(due[i + 1])) end
-return { leases, #pending == LIMIT and NOW or next_deadline() }
+
+-- What is due and finds no worker free waits in `pending`, in the order of its deadlines.
+local waiting = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', NOW, 'LIMIT', 0, MOST_WAITING)
+if #waiting > 0 then
+  redis.call('ZREM', DEADLINES, unpack(waiting))
+  redis.call('RPUSH', PENDING, unpack(waiting))
+end
+return { leases, redis.call('EXISTS', PENDING) == 1 and NOW or next_deadline() }

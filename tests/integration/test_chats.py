@@ -428,3 +428,21 @@ async def test_the_figures_for_metrics(line: Line) -> None:
     stats = await line.chats.stats()
     assert (stats.source, stats.taken, stats.pending, stats.live_chats, stats.dead) == (1, 0, 0, 2, 1)
     assert stats.oldest_deadline == T0 + 20 * SECOND
+
+
+async def test_due_chats_beyond_the_free_workers_wait_in_pending_in_order(line: Line) -> None:
+    """An operator sees the backlog there; nobody is lost from it, and what is written to begins anew."""
+    for number in range(5):
+        await line.arrive(incoming("x", chat=f"c{number}"))
+        await line.pass_time(SECOND)
+    await line.pass_time(60 * SECOND)
+
+    [first] = await line.take(1)
+    waiting = await line.redis.lrange(Keys().incoming.pending, 0, -1)
+    await line.arrive(incoming("y", chat="c2"))
+    [second], [third] = await line.take(2), await line.take(1)
+
+    assert waiting == [b"avito:c1", b"avito:c2", b"avito:c3", b"avito:c4"]
+    assert [lease.member for lease in (first, second, third)] == ["avito:c0", "avito:c1", "avito:c3"]
+    await line.pass_time(20 * SECOND)
+    assert {lease.member for lease in await line.take(9)} == {"avito:c4", "avito:c2"}

@@ -122,6 +122,7 @@ MENDED = [
     (as_bytes(incoming("??")).replace(b"??", b"\\ud83d"), "avito:u2i-1"),
     (as_bytes(incoming("x", chat="??")).replace(b"??", b"\\udc00"), "avito:�"),
     (incoming("x", chat="a\x00b"), "avito:ab"),
+    (incoming("x", account=""), "avito:u2i-1"),
     (incoming("x", rubbish="x" * MAX_BYTES), "avito:u2i-1"),
 ]
 
@@ -209,6 +210,16 @@ async def test_an_outgoing_message_without_an_id_gets_one_that_stays(redis_url: 
         stored = OutgoingMessage.model_validate_json(lease.items[0])
         assert line.chats.read(lease, line.now).messages == (stored,)
         assert stored.text == "hello"
+
+
+@pytest.mark.parametrize("given", ["", None, "6F9619FF8B86D011B42D00CF4FC964FF"])
+async def test_an_outgoing_id_that_can_be_understood_is_written_down_once(
+    redis_url: str, given: str | None
+) -> None:
+    async with outgoing_line(redis_url) as line:
+        await line.arrive({"channel": "avito", "external_chat_id": "1", "text": "hello", "id": given})
+        lease = await line.take_one()
+        assert line.chats.read(lease, line.now) == line.chats.read(lease, line.now)
 
 
 async def test_an_idempotency_key_names_the_same_delivery_again(redis_url: str) -> None:
