@@ -24,6 +24,7 @@ class Gathering:
 
     async def close_now(self, channel: str, account: str, chat_id: str) -> None:
         """Resolve the chat's batch if there is one and nobody works on it."""
+        await self._chats.collect(self._clock.now_ms())
         member = member_name(channel, account, chat_id)
         lease = await self._chats.close_member(self._clock.now_ms(), member)
         if lease is None:
