@@ -363,7 +363,7 @@ async def test_behind_a_trusted_proxy_customers_are_counted_one_by_one(
 async def test_the_routes_are_described_and_the_inner_ones_need_a_key(forms: Service) -> None:
     paths = (await forms.get("/openapi.json")).json()["paths"]
 
-    assert set(paths) == {"/api/submit", "/api/quiz"}
+    assert {"/api/submit", "/api/quiz"} <= set(paths)
     schema = paths["/api/quiz"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert set(schema["required"]) == {"phone", "name", "form_id", "quiz_answers"}
     assert [(await forms.get(path)).status_code for path in ("/info", "/metrics")] == [401, 401]
