@@ -293,9 +293,12 @@ class Chats(Generic[M]):
         return write_letter(self._door, reason, detail, raw, now)
 
     def _longest_block(self) -> float:
-        """redis-py gives up on a blocked command after its socket timeout (redis-py issue 2807)."""
+        """redis-py gives up on a blocked command after its socket timeout (redis-py issue 2807).
+
+        Half of it, because a server ends a blocking command up to 100 ms late.
+        """
         socket_timeout = self._redis.connection_pool.connection_kwargs.get("socket_timeout", 5)
-        return float("inf") if socket_timeout is None else float(socket_timeout) * 0.8
+        return float("inf") if socket_timeout is None else float(socket_timeout) / 2
 
 
 def _windows_as_rules(windows: Windows) -> dict[str, Any]:

@@ -60,9 +60,9 @@ def copied_residence(state: Path, programs: Path) -> Residence:
 
 def _own(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    folder.chmod(0o755)  # whatever the umask says
     if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
         raise EngineError(f"{folder} belongs to somebody else: remove it and start again.")
+    folder.chmod(0o755)  # whatever the umask says; the folder above is sticky, so it stays ours
 
 
 def _copy_whole(source: Path, target: Path) -> None:

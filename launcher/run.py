@@ -148,6 +148,10 @@ class Run:
             self._console.warn(f"Customers' messages will not arrive: the subscription failed ({problem}).")
 
     def _start_agent(self, around: Surroundings) -> None:
+        wanted = self._settings.agent or ("on" if around.simulated else "off")
+        if wanted == "off":
+            self._console.step("The demo agent stays off (ELDOLEADO_AGENT=on starts it)")
+            return
         program = ServiceProcess(AGENT, AGENT_PACKAGE, around.of_agent(), around.state / "logs")
         self._down.callback(program.child.stop, _STOP_PATIENCE)
         self._console.step("Starting the demo agent")

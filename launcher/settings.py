@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -23,6 +24,9 @@ class LauncherSettings(EnvironmentSettings):
     pg_port: int = Field(default=55432, ge=1, le=65535, description="port of the embedded PostgreSQL")
     redis_server: str | None = Field(default=None, description="a Redis or Valkey server to embed instead")
     pg_bin: str | None = Field(default=None, description="a folder of PostgreSQL programs to embed instead")
+    agent: Literal["on", "off"] | None = Field(
+        default=None, description="start the demo agent; on by default beside the simulated Avito only"
+    )
     port_base: int | None = Field(
         default=None,
         ge=1024,

@@ -406,7 +406,7 @@ async def test_waiting_in_vain_ends(line: Line) -> None:
 
 
 async def test_waiting_longer_than_the_socket_timeout_is_no_error(redis_url: str) -> None:
-    async with Redis.from_url(redis_url, socket_timeout=0.2) as redis:
+    async with Redis.from_url(redis_url, socket_timeout=0.5) as redis:
         chats = Chats(redis, Keys().incoming, windows=Windows(), lease_ms=LEASE_MS, model=IncomingMessage)
         assert not await chats.wait_source(3600)
 

@@ -125,7 +125,7 @@ def test_a_server_that_ends_at_once_shows_its_last_words(state: Path, tmp_path: 
 
 def test_data_of_another_version_are_not_touched(ours: Engines) -> None:
     ours.stop()
-    (ours.state / "postgres" / "PG_VERSION").write_text("9\n")
+    (ours.postgres.home.data / "PG_VERSION").write_text("9\n")
 
     with pytest.raises(EngineError, match="made by PostgreSQL 9"):
         Engines(ours.state, redis_port=free_port()).start()

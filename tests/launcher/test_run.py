@@ -123,6 +123,18 @@ def test_the_webhook_is_subscribed_with_the_operators_key(launched: Launched) ->
     assert key not in launched.said()
 
 
+def test_the_demo_agent_does_not_answer_real_customers_unless_asked(launched: Launched) -> None:
+    """Its rules know invented prices."""
+    real = {"AVITO_CLIENT_ID": "mine", "AVITO_CLIENT_SECRET": "made-up-0123456789"}
+    launched.start(**real)
+    assert launched.says("Everything is up"), launched.said()
+    assert "The demo agent stays off" in launched.said()
+    launched.stop()
+
+    launched.start(**real, ELDOLEADO_AGENT="on")
+    assert launched.says("agent saw a turn"), launched.said()
+
+
 def test_a_killed_launcher_leaves_no_orphans(launched: Launched) -> None:
     launched.start()
     assert launched.says("Everything is up"), launched.said()

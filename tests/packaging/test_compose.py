@@ -5,7 +5,7 @@ import itertools
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,15 @@ TOOLS = Path(sys.executable).parent
 ENGINES = {"redis", "postgres", "migrate"}
 VARIABLE = re.compile(r"(?:# )?([A-Z][A-Z0-9_]*)=")
 DEMO = {"sandbox", "agent"}
-SETTINGS = (
+SERVICE_SETTINGS = (
     "core.settings",
     "orchestrator.settings",
     "mcp_avito.settings",
     "form_api.settings",
     "sandbox.settings",
     "examples.agent.settings",
-    "launcher.settings",
 )
+SETTINGS = (*SERVICE_SETTINGS, "launcher.settings")
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,14 @@ def test_the_packages_reach_the_image(compose: dict[str, Any]) -> None:
 
 def test_every_variable_is_documented_with_a_line_of_explanation() -> None:
     documented = set(explained((ROOT / ".env.example").read_text().splitlines()))
-    assert variables_of_compose() | variables_of_settings() <= documented
+    ports = {service.port_variable for service in SERVICES}
+    assert ports | variables_of_compose() | variables_of_settings(SETTINGS) <= documented
+
+
+def test_every_variable_of_a_service_can_be_set_in_the_file(compose: dict[str, Any]) -> None:
+    """Compose hands on what it names only."""
+    passed = {name for service in compose["services"].values() for name in service.get("environment", {})}
+    assert variables_of_settings(SERVICE_SETTINGS) - passed == set()
 
 
 def test_the_example_holds_no_secret() -> None:
@@ -110,14 +117,9 @@ def variables_of_compose() -> set[str]:
     return set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
 
 
-def variables_of_settings() -> set[str]:
-    classes = {found for module in SETTINGS if exists(module) for found in settings_classes(module)}
-    ports = {service.port_variable for service in SERVICES}
-    return ports | {variable(settings, field) for settings in classes for field in settings.model_fields}
-
-
-def exists(module: str) -> bool:
-    return (ROOT / module.replace(".", "/")).with_suffix(".py").exists()
+def variables_of_settings(modules: Iterable[str]) -> set[str]:
+    classes = {found for module in modules for found in settings_classes(module)}
+    return {variable(settings, field) for settings in classes for field in settings.model_fields}
 
 
 def settings_classes(module: str) -> Iterator[type[BaseSettings]]:
