@@ -27,6 +27,7 @@ class Push:
     type: str
     body: bytes
     headers: Mapping[str, str]
+    handshake: bool = False  # no event: the fault switches leave it alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +51,45 @@ class Policy:
 
     timeout: float = 2.0
     retries: tuple[float, ...] = (1.0, 5.0, 30.0)
+    keeps_order: bool = True  # False: a push that failed lets the next ones of its chat pass
+
+
+class Judge:
+    """How a vendor reads what subscribers answer; vendors with other rules override it."""
+
+    def wants(self, push: Push) -> bool:
+        """Whether to (still) try."""
+        return True
+
+    def takes(self, push: Push, answer: httpx.Response | None) -> bool:
+        """Whether this answer ends the deliveries of the push; None is no answer at all."""
+        return answer is not None and answer.status_code == 200
+
+    def headers(self, push: Push, attempt: int) -> Mapping[str, str]:
+        """What this attempt is sent with."""
+        return push.headers
+
+    def pause(self, push: Push, planned: float) -> float:
+        """How long to wait before the next attempt; asked after `takes` said no."""
+        return planned
 
 
 class Courier:
     """Owns the deliveries of one vendor while `run` runs."""
 
     def __init__(
-        self, http: httpx.AsyncClient, timing: Timing, policy: Policy, faults: Callable[[], Faults]
+        self,
+        http: httpx.AsyncClient,
+        timing: Timing,
+        policy: Policy,
+        faults: Callable[[], Faults],
+        judge: Judge | None = None,
     ) -> None:
         self._http = http
         self._timing = timing
         self._policy = policy
         self._faults = faults
+        self._judge = judge or Judge()
         self._waiting: asyncio.Queue[Push] = asyncio.Queue()
         self._lanes: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._held: dict[tuple[str, str], asyncio.Event] = {}
@@ -73,7 +101,7 @@ class Courier:
 
     def send(self, push: Push) -> None:
         """Take a push; `silent_webhook` loses it, `duplicate` takes it several times."""
-        faults = self._faults()
+        faults = self._faults_for(push)
         if faults.silent_webhook:
             self._note(push, 0, None, "dropped by silent_webhook")
             return
@@ -99,14 +127,17 @@ class Courier:
 
     async def _deliver(self, push: Push) -> None:
         try:
-            if self._faults().delay:
-                await self._timing.sleep(self._faults().delay)
-            if self._faults().reorder:
+            if self._faults_for(push).delay:
+                await self._timing.sleep(self._faults_for(push).delay)
+            if self._faults_for(push).reorder:
                 await self._swap_with_the_next(push)
             else:
                 await self._in_turn(push)
         except Exception:
             log.exception("a webhook was not delivered")
+
+    def _faults_for(self, push: Push) -> Faults:
+        return Faults() if push.handshake else self._faults()
 
     async def _swap_with_the_next(self, push: Push) -> None:
         """Hold a push until the next one of its chat has passed, or until the patience ends."""
@@ -130,24 +161,36 @@ class Courier:
 
     async def _in_turn(self, push: Push) -> None:
         async with self._lanes[push.url, push.lane]:
-            for attempt, pause in enumerate((0.0, *self._policy.retries), start=1):
-                if pause:
-                    await self._timing.sleep(pause)
-                if await self._attempt(push, attempt):
-                    return
+            done = await self._attempt(push, 1)
+            if not done and self._policy.keeps_order:
+                await self._repeat(push)
+        if not done and not self._policy.keeps_order:
+            await self._repeat(push)
+
+    async def _repeat(self, push: Push) -> None:
+        for attempt, planned in enumerate(self._policy.retries, start=2):
+            if pause := self._judge.pause(push, planned):
+                await self._timing.sleep(pause)
+            if await self._attempt(push, attempt):
+                return
 
     async def _attempt(self, push: Push, attempt: int) -> bool:
+        """Whether there is nothing more to do."""
+        if not self._judge.wants(push):
+            return True
+        answer: httpx.Response | None = None
+        headers = dict(self._judge.headers(push, attempt))
         try:
             async with asyncio.timeout(self._policy.timeout):
-                answer = await self._http.post(push.url, content=push.body, headers=dict(push.headers))
+                answer = await self._http.post(
+                    push.url, content=push.body, headers=headers, timeout=self._policy.timeout
+                )
+            self._note(push, attempt, answer.status_code, None)
         except TimeoutError:
             self._note(push, attempt, None, f"no answer within {self._policy.timeout:g} s")
-            return False
         except httpx.HTTPError as error:
             self._note(push, attempt, None, f"{type(error).__name__}: {error}")
-            return False
-        self._note(push, attempt, answer.status_code, None)
-        return answer.status_code == 200
+        return self._judge.takes(push, answer)
 
     def _note(self, push: Push, attempt: int, status: int | None, error: str | None) -> None:
         self._log.append(

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeF
 from sandbox.answers import parse, refuse
 
 
-def _counted(value: object) -> object:
+def counted(value: object) -> object:
     """A bare number N means "the next N calls"; nothing, 0 and false mean off."""
     if not value:
         return None
@@ -44,7 +44,7 @@ class Faults(BaseModel):
     """All off by default. `slow` and `delay` are seconds; `duplicate` is how often a webhook is delivered."""
 
     model_config = ConfigDict(extra="forbid")
-    rate_limit: Annotated[RateLimit | None, BeforeValidator(_counted)] = None
+    rate_limit: Annotated[RateLimit | None, BeforeValidator(counted)] = None
     error: Annotated[Failing | None, BeforeValidator(lambda value: value or None)] = None
     slow: NonNegativeFloat = 0
     drop_after_storing: NonNegativeInt = 0

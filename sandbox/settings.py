@@ -48,12 +48,13 @@ def load_settings() -> SandboxSettings:
     try:
         return SandboxSettings()  # type: ignore[call-arg]  # the values come from the environment
     except ValidationError as error:
-        raise SettingsError(_sentence(error)) from None
+        raise SettingsError(sentence(error)) from None
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError, prefix: str = "SANDBOX_") -> str:
+    """What is missing or wrong, by the names of the variables."""
     problems = error.errors(include_url=False, include_input=False)
-    names = {id(problem): f"SANDBOX_{str(problem['loc'][0]).upper()}" for problem in problems}
+    names = {id(problem): f"{prefix}{str(problem['loc'][0]).upper()}" for problem in problems}
     missing = [names[id(problem)] for problem in problems if problem["type"] == "missing"]
     wrong = [
         f"{names[id(problem)]}: {problem['msg']}" for problem in problems if problem["type"] != "missing"

@@ -1,0 +1,1 @@
+"""WhatsApp through Wappi.pro, simulated from vendors/wappi.md."""

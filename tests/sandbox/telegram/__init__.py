@@ -1,0 +1,1 @@
+"""The simulated Telegram, through its API and the control API."""
