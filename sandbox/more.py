@@ -7,11 +7,14 @@ from typing import Any
 from sandbox.telegram import settings as telegram
 from sandbox.telegram.vendor import TelegramVendor
 from sandbox.vendor import Bench, Vendor
+from sandbox.vk import settings as vk
+from sandbox.vk.vendor import VkVendor
 from sandbox.whatsapp import settings as whatsapp
 from sandbox.whatsapp.vendor import WhatsAppVendor
 
 _VENDORS: tuple[tuple[Callable[[], Any], Callable[[Any, Bench], Vendor]], ...] = (
     (telegram.from_environment, TelegramVendor),
+    (vk.from_environment, VkVendor),
     (whatsapp.from_environment, WhatsAppVendor),
 )
 
