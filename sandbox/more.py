@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from sandbox.instagram import settings as instagram
+from sandbox.instagram.vendor import InstagramVendor
 from sandbox.telegram import settings as telegram
 from sandbox.telegram.vendor import TelegramVendor
 from sandbox.vendor import Bench, Vendor
@@ -13,6 +15,7 @@ from sandbox.whatsapp import settings as whatsapp
 from sandbox.whatsapp.vendor import WhatsAppVendor
 
 _VENDORS: tuple[tuple[Callable[[], Any], Callable[[Any, Bench], Vendor]], ...] = (
+    (instagram.from_environment, InstagramVendor),
     (telegram.from_environment, TelegramVendor),
     (vk.from_environment, VkVendor),
     (whatsapp.from_environment, WhatsAppVendor),

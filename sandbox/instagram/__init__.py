@@ -1,0 +1,1 @@
+"""Instagram messaging (Graph API), simulated from vendors/instagram.md."""

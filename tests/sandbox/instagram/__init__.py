@@ -1,0 +1,1 @@
+"""Instagram, asked as a business asks it."""
