@@ -1,5 +1,6 @@
 """The operations of a service as REST routes, and the OpenAPI document that describes them."""
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -66,7 +67,8 @@ def _endpoint(operation: Operation, metrics: Metrics) -> Callable[[Request], Any
 
 async def _answered(operation: Operation, request: Request) -> Response:
     try:
-        result = await operation.call(await _given(operation, request))
+        given = await _given(operation, request)
+        result = await _unless_gone(request, operation, given)
     except _Refused as refused:
         return refused.response
     except ValidationError as error:
@@ -78,6 +80,31 @@ async def _answered(operation: Operation, request: Request) -> Response:
         return problem(500, "internal_error", "The service failed; its log says why.")
     body = without_surrogates(write_json(result.model_dump(mode="json")))
     return Response(body, media_type="application/json")
+
+
+async def _unless_gone(request: Request, operation: Operation, given: dict[str, Any]) -> BaseModel:
+    """Run it; when the caller hangs up before the end, what can be repeated is ended at once.
+
+    Else the wait of an agent that died would take the next turn, and nobody would answer it.
+    """
+    if operation.effect in ("send", "delete"):
+        return await operation.call(given)
+    work = asyncio.ensure_future(operation.call(given))
+    gone = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise _Refused(problem(408, "caller_gone", "The caller hung up; nothing more was done."))
+        return work.result()
+    finally:
+        gone.cancel()
+        work.cancel()
+        await asyncio.wait((work, gone))
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _given(operation: Operation, request: Request) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.api import api_routes, json_endpoint, openapi_document
@@ -23,7 +23,9 @@ from core.problems import problem
 from core.tools import ToolGuard, add_tools
 
 VERSION = "0.1.0"
-_LOCAL_HOSTS = ("127.0.0.1:*", "localhost:*", "testserver")
+_LOCAL_HOSTS = ("127.0.0.1", "localhost")
+
+_OK = {"200": {"description": "The answer"}}
 
 Reader = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -69,7 +71,8 @@ def build_server(parts: ServiceParts) -> MCPServer:
 def build_app(parts: ServiceParts, *, mcp: bool = True) -> Starlette:
     """The whole service as one ASGI application. `mcp=False` leaves /mcp out (public forms)."""
     server = build_server(parts) if mcp else None
-    mounted = [Mount("/", app=ApiKeyAsBearer(_mcp_app(server, parts)))] if server else []
+    # One route and no mount at "/", which would take every path and answer our 404 and 405 in its own words.
+    mcp_routes = [Route("/mcp", ApiKeyAsBearer(_mcp_app(server, parts)))] if server else []
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -81,17 +84,19 @@ def build_app(parts: ServiceParts, *, mcp: bool = True) -> Starlette:
                 yield
 
     app = Starlette(
-        routes=[*_routes(parts), *parts.public_routes, *mounted],
+        routes=[*_routes(parts), *parts.public_routes, *mcp_routes],
         lifespan=lifespan,
         middleware=[Middleware(StripHeaderSpaces)],
-        exception_handlers={404: _not_found, 405: _not_allowed},
+        exception_handlers={404: _not_found, 405: _not_allowed, Exception: _failed},
     )
     app.state.mcp = server
     return app
 
 
 def _routes(parts: ServiceParts) -> list[BaseRoute]:
-    document = openapi_document(parts.title, VERSION, parts.operations, dict(parts.openapi_extra))
+    document = openapi_document(
+        parts.title, VERSION, parts.operations, {**_own_paths(), **parts.openapi_extra}
+    )
 
     async def metrics(_: Request) -> Response:
         body, content_type = parts.metrics.exposition()
@@ -110,8 +115,26 @@ def _routes(parts: ServiceParts) -> list[BaseRoute]:
     return [Route("/health", json_endpoint(parts.health)), Route("/openapi.json", openapi), *guarded]
 
 
+def _own_paths() -> dict[str, Any]:
+    """What every service answers beside its operations."""
+    says = {
+        "/health": "Alive",
+        "/openapi.json": "This document",
+        "/info": "What this service is and how it is set",
+        "/metrics": "Figures for Prometheus",
+    }
+    paths: dict[str, Any] = {
+        path: {"get": {"operationId": path[1:].partition(".")[0], "summary": text, "responses": _OK}}
+        for path, text in says.items()
+    }
+    for path in ("/health", "/openapi.json"):
+        paths[path]["get"]["security"] = []
+    return paths
+
+
 def _mcp_app(server: MCPServer, parts: ServiceParts) -> ASGIApp:
-    hosts = [*_LOCAL_HOSTS, *(form for host in parts.allowed_hosts for form in (host, f"{host}:*"))]
+    names = (*_LOCAL_HOSTS, *parts.allowed_hosts)
+    hosts = [form for name in names for form in (name, f"{name}:*")]
     origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
     return server.streamable_http_app(
         stateless_http=True,
@@ -132,6 +155,11 @@ async def _not_allowed(request: Request, _: Exception) -> Response:
     return problem(
         405, "method_not_allowed", f"{request.method} is not for {request.url.path}. See /openapi.json."
     )
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    """The server logs the traceback: Starlette raises the error again after this answer."""
+    return problem(500, "internal_error", "The service failed; its log says why.")
 
 
 class StripHeaderSpaces:

@@ -23,6 +23,8 @@ from core.scripts import load_script
 #: A crashed send is taken over after half as much again.
 LONGEST_SECONDS = 60.0
 REMEMBER_MS = 2 * 24 * 3600 * 1000
+#: One that is not done may wait as a dead letter until somebody looks: forgotten, it would be sent blindly.
+REMEMBER_UNFINISHED_MS = 30 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,9 @@ class Attempt:
         doubt = write_json(asdict(self.doubt)) if self.doubt else ""
         record: dict[str, str | int] = {"ids": write_json(self.ids), "doubt": doubt, **fields}
         pairs = [item for pair in record.items() for item in pair]
+        remember = REMEMBER_MS if fields.get("state") == "done" else REMEMBER_UNFINISHED_MS
         with storage_errors():
-            written = await self.attempts.note(keys=[self.record], args=[self.lease, REMEMBER_MS, *pairs])
+            written = await self.attempts.note(keys=[self.record], args=[self.lease, remember, *pairs])
         if not written:
             raise SendInProgress("Another attempt with this idempotency key has taken over.")
 
@@ -106,7 +109,8 @@ class Attempts:
         """
         record = self._keys.idempotency(channel.name, channel.account, key)
         lease = secrets.token_hex(16)
-        arguments: list[str | int] = [digest, lease, self.clock.now_ms(), self.lease_ms, REMEMBER_MS]
+        now = self.clock.now_ms()
+        arguments: list[str | int] = [digest, lease, now, self.lease_ms, REMEMBER_UNFINISHED_MS]
         with storage_errors():
             answer = json.loads(await self._begin(keys=[record], args=arguments))
         if answer["state"] == "conflict":

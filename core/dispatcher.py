@@ -1,6 +1,7 @@
 """The loop that leases due chats and works on a bounded number of them at a time."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ Work = Callable[[Lease], Awaitable[None]]
 
 FIRST_RETRY_MS = 1000
 LONGEST_RETRY_MS = 60_000
+FAILURES_IN_MEMORY = 10_000
 
 
 class Dispatcher:
@@ -46,7 +48,7 @@ class Dispatcher:
         self._alarm = Alarm(clock)
         self._outage = Outage("dispatcher")
         self._running: set[asyncio.Task[None]] = set()
-        self._failures: dict[str, int] = {}
+        self._failures: OrderedDict[str, int] = OrderedDict()
         self._stopping = False
 
     def notify(self, next_due: int | None) -> None:
@@ -109,19 +111,29 @@ class Dispatcher:
             await self._give_back(lease, delay_ms=0)
             raise
         except Exception:  # the top of a unit of work
-            failures = self._failures[lease.member] = self._failures.get(lease.member, 0) + 1
+            failures = self._count_failure(lease.member)
             log.exception("chat_work_failed", chat=lease.member, failures=failures)
             delay = min(FIRST_RETRY_MS << min(failures - 1, 10), LONGEST_RETRY_MS)
             await self._give_back(lease, delay_ms=delay)
         else:
             self._failures.pop(lease.member, None)
 
+    def _count_failure(self, member: str) -> int:
+        """How often the chat has failed in a row; of too many chats the oldest count is forgotten."""
+        failures = self._failures.pop(member, 0) + 1
+        self._failures[member] = failures
+        if len(self._failures) > FAILURES_IN_MEMORY:
+            self._failures.popitem(last=False)
+        return failures
+
     async def _give_back(self, lease: Lease, *, delay_ms: int) -> None:
         now = self._clock.now_ms()
         try:
             await self._chats.retry(lease, now, due_at=now + delay_ms)
-        except RedisError as error:
+        except (RedisError, OSError) as error:
             log.warning("chat_waits_for_lease_end", chat=lease.member, error=type(error).__name__)
+        except Exception:  # one chat's trouble must not end the loop of all
+            log.exception("chat_waits_for_lease_end", chat=lease.member)
 
     async def _let_finish(self) -> None:
         if self._running:

@@ -206,7 +206,7 @@ class Inbox:
                 await asyncio.sleep(self._retry)
 
     async def _drain_some(self) -> None:
-        rows = await self._spool.head(BATCH)
+        rows = await self._spool.head(BATCH, BATCH_CHARACTERS)
         if rows:
             stored = await self._push([_Entry(**json.loads(row.content)) for row in rows])
             await self._spool.drop(rows[-1].id)

@@ -24,6 +24,8 @@ from core.registry import CHANNEL_NAMES
 ACCOUNT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 #: PostgreSQL cannot hold NUL in text; no messenger shows it either.
 NUL = "\x00"
+#: Levels of a vendor's own body; JSON writers give up at 255.
+DEEPEST = 100
 
 Event = Literal[
     "message", "edit", "delete", "read", "delivered", "postback", "reaction", "operator_message", "notice"
@@ -57,6 +59,17 @@ def _known_channel(value: str) -> str:
     return value
 
 
+def _not_too_deep(raw: dict[str, Any]) -> dict[str, Any]:
+    """What can be read but not written again could be neither stored nor kept as a dead letter."""
+    level: list[Any] = [raw]
+    for _ in range(DEEPEST):
+        inner = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not level:
+            return raw
+    raise ValueError("nested too deeply")
+
+
 def _in_utc(value: object) -> object:
     """A timestamp without an offset is UTC by contract; datetime would guess local time."""
     if isinstance(value, str) and value:
@@ -78,7 +91,7 @@ UtcTime = Annotated[AwareDatetime, BeforeValidator(_in_utc)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Image(_Frozen):
@@ -141,11 +154,11 @@ class Meta(_Frozen):
     """Where the message came from: the ad it is about, and the vendor's own body for later study."""
 
     ad_channel: str = ""
-    ad_id: Annotated[str | None, BeforeValidator(_number_as_text)] = None
-    ad_title: str | None = None
-    ad_price: str | None = None
-    ad_url: str | None = None
-    raw: dict[str, Any] = Field(default_factory=dict)
+    ad_id: Annotated[Text | None, BeforeValidator(_number_as_text)] = None
+    ad_title: Text | None = None
+    ad_price: Text | None = None
+    ad_url: Text | None = None
+    raw: Annotated[dict[str, Any], AfterValidator(_not_too_deep)] = Field(default_factory=dict)
 
 
 class IncomingMessage(_Frozen):

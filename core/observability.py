@@ -10,6 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 MASK = "***"
+#: Without local variables: they hold passwords that nobody listed, and customers' words.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 _QUIET = ("httpx", "httpcore", "httpx2", "httpcore2", "uvicorn.access", "mcp")
 
 
@@ -54,9 +58,10 @@ class Masking(logging.Formatter):
 
 def _formatter(shared: list[Any], *, console: bool, secrets: Iterable[str]) -> logging.Formatter:
     if console:
-        last: list[Any] = [structlog.dev.ConsoleRenderer(colors=False)]
+        plain = structlog.dev.plain_traceback
+        last: list[Any] = [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
     else:
-        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        last = [_TRACEBACKS, structlog.processors.JSONRenderer(ensure_ascii=False)]
     inner = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
@@ -80,7 +85,6 @@ class Metrics:
         self.webhook_events = self._counter("webhook_events", "Events of webhooks", "channel", "outcome")
         self.sends = self._counter("sends", "Messages handed to a messenger", "channel", "outcome")
         self.requests = self._counter("requests", "Calls of REST routes and tools", "operation", "outcome")
-        self.collected = self._counter("collected_messages", "Messages moved into their chats", "queue")
         self.dead_letters = self._counter("dead_letters", "Messages nobody could read or send", "door")
         self.turns = self._counter("turns", "Turns by what became of them", "outcome")
         self.lag = Histogram(

@@ -12,10 +12,10 @@ is not there after a grace is sent; where there is no history, the outcome stays
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -25,6 +25,7 @@ from core.echoes import IMAGE_FINGERPRINT, Echoes, Expected, fingerprint
 from core.errors import ChannelError, OutcomeUnknown, Rejected, StorageDown
 from core.ids import ChatId, MessageId
 from core.textsplit import split_text
+from core.unbroken import Unbroken
 
 #: A request without an answer may still be carried out this long after it was made.
 GRACE_MS = 10_000
@@ -105,7 +106,7 @@ class Sender:
         self._attempts = attempts
         self._clock = attempts.clock
         self._echoes = echoes
-        self._under_way: set[asyncio.Task[Sent]] = set()
+        self._unbroken = Unbroken()
 
     async def send_text(self, chat_id: ChatId, text: str, idempotency_key: str = "") -> Sent:
         """Send a text of any length as so many messages as it needs, in order."""
@@ -125,7 +126,7 @@ class Sender:
 
     async def close(self) -> None:
         """Wait for the sends under way; each part is limited in time."""
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._unbroken.close()
 
     def _texts(self, text: str) -> list[_TextPart]:
         limits = self._channel.capabilities
@@ -141,14 +142,8 @@ class Sender:
     async def _send(self, chat_id: ChatId, parts: Sequence[_Part], digest: str, given_key: str) -> Sent:
         key = given_key or secrets.token_hex(16)
         order = _Order(chat_id, key, not given_key, digest, parts)
-        return await self._to_the_end(self._attempt(order))
-
-    async def _to_the_end(self, sending: Coroutine[Any, Any, Sent]) -> Sent:
-        """Finish also when the caller is cancelled: half a message is worse than a whole one."""
-        task = asyncio.get_running_loop().create_task(sending)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
+        # Half a message is worse than a whole one: it is finished also when the caller goes away.
+        return await self._unbroken.run(self._attempt(order))
 
     async def _attempt(self, order: _Order) -> Sent:
         attempt = await self._attempts.begin(self._channel, order.key, order.digest)

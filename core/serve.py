@@ -9,13 +9,40 @@ import uvicorn
 import uvloop
 from mcp.server.subscriptions import ListenHandler
 from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from core.app import ServiceParts, build_server
 from core.settings import ServiceSettings
 
+#: Headers, trailers and the framing of chunks; the routes cap the bodies.
+LONGEST_HEAD = 512 * 1024
+
+
+class _Connection(HttpToolsProtocol):
+    """httptools keeps every header that is sent: without a limit, one connection could fill the memory."""
+
+    _beside_body = 0
+
+    def data_received(self, data: bytes) -> None:
+        self._beside_body += len(data)
+        super().data_received(data)
+        if self._beside_body > LONGEST_HEAD and not self.transport.is_closing():
+            self.send_400_response("The headers are too long.")
+
+    def on_message_begin(self) -> None:
+        self._beside_body = 0
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        self._beside_body -= len(body)
+        super().on_body(body)
+
 
 class _Server(uvicorn.Server):
-    """Ends listen streams first: one connected listener would keep the process alive for ever."""
+    """Ends listen streams first: one connected listener would keep the process alive for ever.
+
+    Ends itself when the lifespan has: a service whose loops are dead must not go on answering /health.
+    """
 
     def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
@@ -29,6 +56,15 @@ class _Server(uvicorn.Server):
                 handler.close()
         super().handle_exit(sig, frame)
 
+    @property
+    def has_died(self) -> bool:
+        """Whether the lifespan ended before it was asked to."""
+        return bool(self.lifespan.error_occurred)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called by uvicorn ten times a second; whether to stop."""
+        return await super().on_tick(counter) or self.has_died
+
 
 def serve(make_app: Callable[[], Starlette], settings: ServiceSettings, *, port: int) -> None:
     """Serve until SIGTERM or SIGINT. uvloop and httptools where they are; no access log on the hot path.
@@ -38,7 +74,10 @@ def serve(make_app: Callable[[], Starlette], settings: ServiceSettings, *, port:
 
     async def run() -> None:
         app = make_app()
-        await _Server(_config(app, settings, port), app).serve()
+        server = _Server(_config(app, settings, port), app)
+        await server.serve()
+        if server.has_died:
+            raise SystemExit(1)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
@@ -49,6 +88,8 @@ def _config(app: Starlette, settings: ServiceSettings, port: int) -> uvicorn.Con
         app,
         host=settings.host,
         port=settings.port or port,
+        http=_Connection,
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,

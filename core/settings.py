@@ -1,10 +1,14 @@
 """Settings from the environment: frozen, complete, or no start. Every mistake is told at once."""
 
+import re
 import sys
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from urllib.parse import unquote
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^:/@]*:([^@/]+)@")
 
 S = TypeVar("S", bound=BaseSettings)
 T = TypeVar("T", bound=BaseSettings)
@@ -71,10 +75,17 @@ def load_one(settings: type[S]) -> S:
 
 
 def secret_texts(settings: BaseSettings) -> list[str]:
-    """Every secret value of the settings, and each key within `api_keys`, so that logs can mask them."""
+    """Every secret value of the settings, and each key and password within, so that logs can mask them."""
     values = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
     keys = [part.partition("=")[2].strip() for value in values for part in value.split(",")]
-    return [text for text in (*values, *keys) if text]
+    passwords = [found for value in values for found in _passwords(value)]
+    return [text for text in (*values, *keys, *passwords) if text]
+
+
+def _passwords(address: str) -> tuple[str, str]:
+    """The password of an address, as it is written and as it is meant; "" when it has none."""
+    written = _PASSWORD.match(address)
+    return (written[1], unquote(written[1])) if written else ("", "")
 
 
 def _complaints(settings: type[BaseSettings], error: ValidationError) -> list[str]:

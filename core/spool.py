@@ -51,9 +51,9 @@ class Spool:
         """Keep them in order, all or none, with one fsync; StorageDown when the disk does not take them."""
         await self._run(lambda: self._append(contents))
 
-    async def head(self, limit: int) -> list[Row]:
-        """The oldest rows."""
-        return await self._run(lambda: self._head(limit))
+    async def head(self, limit: int, characters: int) -> list[Row]:
+        """The oldest rows, as many as fit; one at least, where there is one."""
+        return await self._run(lambda: self._head(limit, characters))
 
     async def drop(self, last_id: int) -> None:
         """Forget the rows up to and including this one."""
@@ -81,10 +81,16 @@ class Spool:
             connection.executemany("INSERT INTO waiting (content) VALUES (?)", rows)
         self._waiting += len(contents)
 
-    def _head(self, limit: int) -> list[Row]:
+    def _head(self, limit: int, characters: int) -> list[Row]:
         query = "SELECT id, content FROM waiting ORDER BY id LIMIT ?"
+        rows: list[Row] = []
         with self._disk_errors():
-            return [Row(*found) for found in self._opened.execute(query, (limit,))]
+            for row in map(Row._make, self._opened.execute(query, (limit,))):
+                characters -= len(row.content)
+                if rows and characters < 0:
+                    break
+                rows.append(row)
+        return rows
 
     def _drop(self, last_id: int) -> None:
         with self._disk_errors(), self._opened as connection:

@@ -20,9 +20,11 @@ from core.errors import ChannelError
 from core.jsontext import write_json
 from core.observability import Metrics
 from core.operations import Effect, Operation
-from core.untrusted import clean_fields
+from core.untrusted import TEXT_LIMIT, clean_fields
 
 ANSWER_LIMIT = 60_000
+#: Each text of a customer is cut to the first of these with which the whole answer fits.
+_TEXT_LIMITS = (TEXT_LIMIT, 1_000, 300)
 
 _ANNOTATIONS: dict[Effect, ToolAnnotations] = {
     "read": ToolAnnotations(read_only_hint=True, open_world_hint=True),
@@ -65,10 +67,13 @@ def _as_tool(operation: Operation) -> Any:
 
 def _answer(result: BaseModel) -> CallToolResult:
     """The same facts as text and as structure: some hosts show the model only one of them."""
-    facts = clean_fields(result.model_dump(mode="json"))
-    return CallToolResult(
-        content=[TextContent(type="text", text=write_json(facts))], structured_content=facts
-    )
+    facts = result.model_dump(mode="json")
+    for limit in _TEXT_LIMITS:
+        shown = clean_fields(facts, limit)
+        text = write_json(shown)
+        if len(text) <= ANSWER_LIMIT:
+            break
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=shown)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import httpx
 from starlette.applications import Starlette
 
 from core.app import build_app
@@ -17,7 +16,7 @@ from core.registry import service
 from core.serve import serve
 from core.settings import ServiceSettings, load, secret_texts
 from orchestrator.app import Orchestrator
-from orchestrator.channels import Channels
+from orchestrator.channels import Channels, channels_client
 from orchestrator.settings import OrchestratorSettings, channel_urls
 from orchestrator.store.pool import new_pool
 
@@ -37,7 +36,7 @@ def main() -> None:
 def _app(common: ServiceSettings, own: OrchestratorSettings) -> Starlette:
     redis = redis_client(common)
     pool = new_pool(own.database_url.get_secret_value(), connections=own.database_connections)
-    http = httpx.AsyncClient(headers={"X-API-Key": own.channel_api_key.get_secret_value()})
+    http = channels_client(own.channel_api_key.get_secret_value())
     orchestrator = Orchestrator(
         own,
         redis=redis,

@@ -71,6 +71,7 @@ class Orchestrator:
             clock=clock,
             metrics=self.metrics,
         )
+        self._gathering = Gathering(self._incoming, self._debouncer, clock)
 
     def parts(self, ring: KeyRing, *, allowed_hosts: tuple[str, ...] = ()) -> ServiceParts:
         """The service: hub tools, REST, health and the lifespan of the loops."""
@@ -111,6 +112,7 @@ class Orchestrator:
                 batches.stop()
                 sends.stop()
                 await asyncio.wait(dispatching)
+                await self._gathering.close()
 
     def _loops(self, batches: Dispatcher, sends: Dispatcher) -> list[Any]:
         relay = Relay(
@@ -137,7 +139,7 @@ class Orchestrator:
                 outbox_bell=self._outbox_bell,
                 channels=self._channels.names,
                 lease_seconds=self._settings.turn_lease_seconds,
-                gathering=Gathering(self._incoming, self._debouncer, self._clock),
+                gathering=self._gathering,
             )
         )
 

@@ -1,18 +1,29 @@
 """Client of the channels' REST: sending, chat facts and media links, with their errors as our errors."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
+from pydantic import BaseModel, ValidationError
 
 from core.channel import ChatInfo, MediaLink
-from core.errors import ChannelError, NotFound, OutcomeUnknown, VendorDown, error_class
+from core.errors import ChannelError, NotFound, OutcomeUnknown, Rejected, VendorDown, error_class
 from core.messages import OutgoingMessage
 
 #: Longer than a channel's own limit for one send, so that its answer is heard rather than guessed.
 SEND_TIMEOUT = 90.0
 READ_TIMEOUT = 5.0
+
+#: What the HTTP surface of a channel refuses before the messenger is asked (core/api.py): final.
+_UNREADABLE_THERE = ("invalid", "too_large", "unreadable_json")
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def channels_client(key: str) -> httpx.AsyncClient:
+    """What asks our own channels: never through a proxy of the environment, which would see the key."""
+    return httpx.AsyncClient(headers={"X-API-Key": key}, trust_env=False)
 
 
 class Channels:
@@ -34,17 +45,27 @@ class Channels:
         """
         path, body = _request_of(message)
         answer = await self._call("POST", message.channel, path, json=body, timeout=SEND_TIMEOUT)
-        return [str(one) for one in answer.get("message_ids", [])]
+        ids = answer.get("message_ids")
+        if not isinstance(ids, list) or not ids:
+            said = f"The {message.channel} server named no message."
+            raise OutcomeUnknown(said, channel=message.channel)
+        return [str(one) for one in ids]
 
     async def chat(self, channel: str, account: str, chat_id: str) -> ChatInfo:
         """Who the customer of a chat is and which ad it is about."""
-        path = f"/api/chats/{quote(chat_id, safe='')}"
-        return ChatInfo.model_validate(await self._call("GET", channel, path, params={"account": account}))
+        return await self._ask(ChatInfo, channel, account, f"/api/chats/{_segment(chat_id)}")
 
     async def media_link(self, channel: str, account: str, file_id: str) -> MediaLink:
         """A link that opens a voice note or file now."""
-        path = f"/api/media/{quote(file_id, safe='')}"
-        return MediaLink.model_validate(await self._call("GET", channel, path, params={"account": account}))
+        return await self._ask(MediaLink, channel, account, f"/api/media/{_segment(file_id)}")
+
+    async def _ask(self, kind: type[M], channel: str, account: str, path: str) -> M:
+        answer = await self._call("GET", channel, path, params={"account": account})
+        try:
+            return kind.model_validate(answer)
+        except ValidationError as error:
+            said = f"The {channel} server's answer cannot be read."
+            raise ChannelError(said, channel=channel) from error
 
     async def _call(
         self, method: str, channel: str, path: str, *, timeout: float = READ_TIMEOUT, **sent: Any
@@ -58,7 +79,16 @@ class Channels:
             raise VendorDown(f"The {channel} server cannot be reached.", channel=channel) from error
         except httpx.HTTPError as error:
             raise OutcomeUnknown(f"The {channel} server gave no answer.", channel=channel) from error
+        except httpx.InvalidURL as error:
+            raise NotFound("The id is too long to ask for.", channel=channel) from error
         return _read(response, channel)
+
+
+def _segment(name: str) -> str:
+    """An opaque id as one segment of a path; NotFound for those that would change the path."""
+    if name in ("", ".", ".."):
+        raise NotFound(f"There is nothing with the id {name!r}.")
+    return quote(name, safe="")
 
 
 def _request_of(message: OutgoingMessage) -> tuple[str, dict[str, Any]]:
@@ -85,6 +115,9 @@ def _read(response: httpx.Response, channel: str) -> dict[str, Any]:
 def _error(response: httpx.Response, problem: dict[str, Any], channel: str) -> ChannelError:
     code = str(problem.get("code", ""))
     detail = str(problem.get("detail", "")) or f"The {channel} server answered {response.status_code}."
-    waits = problem.get("retry_after") or response.headers.get("retry-after")
-    retry_after = float(waits) if str(waits or "").replace(".", "", 1).isdigit() else None
-    return error_class(code)(detail, channel=channel, retry_after=retry_after)
+    waits = str(problem.get("retry_after") or response.headers.get("retry-after") or "")
+    retry_after = float(waits) if waits.replace(".", "", 1).isdecimal() else None
+    if code == "unauthorized":
+        return VendorDown(f"The {channel} server refuses our CHANNEL_API_KEY.", channel=channel)
+    means = Rejected if code in _UNREADABLE_THERE else error_class(code)
+    return means(detail, channel=channel, retry_after=retry_after)

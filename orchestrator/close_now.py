@@ -5,6 +5,7 @@ from typing import Protocol
 from core.chats import Chats, member_name
 from core.clock import Clock
 from core.messages import IncomingMessage
+from core.unbroken import Unbroken
 from orchestrator.debounce import Debouncer
 
 
@@ -15,17 +16,24 @@ class ClosesNow(Protocol):
 
 
 class Gathering:
-    """The batches that are still being gathered."""
+    """The batches that are still being gathered. Await `close()` at the end."""
 
     def __init__(self, chats: Chats[IncomingMessage], debouncer: Debouncer, clock: Clock) -> None:
         self._chats = chats
         self._debouncer = debouncer
         self._clock = clock
+        self._unbroken = Unbroken()
 
     async def close_now(self, channel: str, account: str, chat_id: str) -> None:
         """Resolve the chat's batch if there is one and nobody works on it."""
+        await self._unbroken.run(self._close(member_name(channel, account, chat_id)))
+
+    async def close(self) -> None:
+        """Wait for the batches in work: an agent that went away does not cut them off."""
+        await self._unbroken.close()
+
+    async def _close(self, member: str) -> None:
         await self._chats.collect(self._clock.now_ms())
-        member = member_name(channel, account, chat_id)
         lease = await self._chats.close_member(self._clock.now_ms(), member)
         if lease is None:
             return

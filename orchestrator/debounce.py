@@ -12,7 +12,7 @@ from core.clock import Clock
 from core.deadletters import DeadLetter, write_letter
 from core.messages import IncomingMessage
 from core.observability import Metrics
-from orchestrator.batching import ClosedBy, gather
+from orchestrator.batching import Batch, ClosedBy, gather
 from orchestrator.enrich import Enricher
 from orchestrator.store.errors import Unstorable
 from orchestrator.store.pool import Pool
@@ -49,21 +49,21 @@ class Debouncer:
         letters = list(read.letters)
         closed_by = why_closed(lease, self._chats.windows.of(lease.channel))
         for messages in by_chat(read.messages):
-            letters += await self._resolve(messages, closed_by)
+            linked, context = await self._enricher.enrich(messages)
+            letters += await self._resolve(gather(linked, closed_by=closed_by, context=context), linked)
         self._metrics.dead_letters.labels("incoming").inc(len(letters))
         if not await self._chats.ack(lease, len(lease.items), self._clock.now_ms(), letters=letters):
             log.warning("batch_lease_lost", chat=lease.member)
 
-    async def _resolve(self, messages: Sequence[IncomingMessage], closed_by: ClosedBy) -> list[DeadLetter]:
-        linked, context = await self._enricher.enrich(messages)
-        batch = gather(linked, closed_by=closed_by, context=context)
+    async def _resolve(self, batch: Batch, messages: Sequence[IncomingMessage]) -> list[DeadLetter]:
+        """Store the batch of these messages; letters for those that can never be stored."""
         now = self._clock.now_ms()
         try:
             resolved = await resolve_batch(self._pool, batch, now=datetime.fromtimestamp(now / 1000, UTC))
         except Unstorable as error:
             if len(messages) == 1:
                 return [_letter(messages[0], error, now)]
-            return await self._resolve_singly(messages, closed_by)
+            return await self._resolve_singly(batch, messages)
         log.info(
             "batch_resolved",
             channel=batch.channel,
@@ -78,13 +78,12 @@ class Debouncer:
             await self._bell.ring()
         return []
 
-    async def _resolve_singly(
-        self, messages: Sequence[IncomingMessage], closed_by: ClosedBy
-    ) -> list[DeadLetter]:
+    async def _resolve_singly(self, batch: Batch, messages: Sequence[IncomingMessage]) -> list[DeadLetter]:
         """One message that can never be stored must not take its neighbours with it."""
         letters: list[DeadLetter] = []
         for message in messages:
-            letters += await self._resolve([message], closed_by)
+            alone = gather([message], closed_by=batch.closed_by, context=batch.context)
+            letters += await self._resolve(alone, [message])
         return letters
 
 

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -11,18 +11,22 @@ import structlog
 from core.chats import Chats, Lease
 from core.clock import Clock
 from core.deadletters import DeadLetter, write_letter
-from core.errors import ChannelError, IdempotencyConflict, OutcomeUnknown
+from core.errors import ChannelError, IdempotencyConflict, OutcomeUnknown, RateLimited, SendInProgress
 from core.messages import OutgoingMessage
 from core.observability import Metrics
 from orchestrator.store import outbound
+from orchestrator.store.errors import Unstorable, only_storable
 from orchestrator.store.pool import Pool
 
 log = structlog.get_logger()
 
 LONGEST_DELAY = 300.0
-#: Failures that a later repeat may mend although the channel does not call them retryable: the repeat carries
-#: the same idempotency key, so the channel looks first. An error without a known code is a fault of a server.
-_WORTH_REPEATING = (OutcomeUnknown,)
+#: The account's turn has not come, or another attempt is under way: waiting, and no attempt that failed.
+_WAITING = (RateLimited, SendInProgress)
+_LONGEST_WAITING = timedelta(days=1)
+_WAIT_UNTOLD = 10.0
+#: What an attempt leaves behind that crashed or had no answer.
+_DOUBTFUL = ("sending", "unknown")
 
 
 class SendsMessages(Protocol):
@@ -44,6 +48,15 @@ class Later:
     """The message stays at the head of its chat for `seconds`."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An attempt; `doubtful`: an earlier one may have reached the vendor, and nobody knows yet."""
+
+    attempts: int
+    created_at: datetime
+    doubtful: bool
 
 
 class Deliverer:
@@ -102,27 +115,47 @@ class Deliverer:
 
     async def _deliver(self, message: OutgoingMessage) -> Done | Later:
         try:
-            await outbound.insert_outbound(self._pool, message, origin="list", now=self._now())
+            begun = await self._begin(message)
         except IdempotencyConflict as error:
             return Done(error.code, error.detail)
-        begun = await outbound.begin_sending(self._pool, message.id, now=self._now())
+        except Unstorable as error:
+            return Done("unstorable", str(error))
         if begun is None:
-            return Done()  # sent, or given up, by an earlier attempt
+            return Done()  # sent by an earlier attempt
         try:
             vendor_ids = await self._channels.send(message)
         except ChannelError as error:
-            return await self._failed(message, error, begun.attempts)
+            return await self._failed(message, error, begun)
         await outbound.mark_sent(self._pool, message.id, vendor_ids, now=self._now())
         self._note(message, "sent", begun.attempts)
         return Done()
 
-    async def _failed(self, message: OutgoingMessage, error: ChannelError, attempts: int) -> Done | Later:
-        repeats = error.retryable or isinstance(error, _WORTH_REPEATING) or type(error) is ChannelError
-        self._note(message, error.code, attempts)
-        again = repeats and attempts < self._attempts
-        mark = _mark(unknown=isinstance(error, OutcomeUnknown), again=again)
-        await mark(self._pool, message.id, code=error.code, detail=error.detail, now=self._now())
-        return Later(_delay(attempts, error.retry_after)) if again else Done(error.code, error.detail)
+    async def _begin(self, message: OutgoingMessage) -> _Begun | None:
+        """Accept it if it is new, and begin. One that had failed comes back from the dead letters."""
+        with only_storable():
+            known = await outbound.insert_outbound(self._pool, message, origin="list", now=self._now())
+        if known.delivery.state == "failed":
+            await outbound.mark_retry(self._pool, message.id, code="", detail="", now=self._now())
+        begun = await outbound.begin_sending(self._pool, message.id, now=self._now())
+        if begun is None:
+            return None
+        return _Begun(begun.attempts, begun.created_at, doubtful=known.delivery.state in _DOUBTFUL)
+
+    async def _failed(self, message: OutgoingMessage, error: ChannelError, begun: _Begun) -> Done | Later:
+        # An error without a known code is a fault of a server: nobody can tell what it had done before. The
+        # repeat carries the same idempotency key, so the channel looks first.
+        unknown = isinstance(error, OutcomeUnknown) or type(error) is ChannelError
+        waits = isinstance(error, _WAITING) and self._now() - begun.created_at < _LONGEST_WAITING
+        self._note(message, error.code, begun.attempts)
+        again = waits or ((error.retryable or unknown) and begun.attempts < self._attempts)
+        mark = _mark(unknown=unknown or begun.doubtful, again=again)
+        await mark(
+            self._pool, message.id, code=error.code, detail=error.detail, counted=not waits, now=self._now()
+        )
+        if not again:
+            return Done(error.code, error.detail)
+        told = _WAIT_UNTOLD if waits and error.retry_after is None else error.retry_after
+        return Later(_delay(begun.attempts, told))
 
     def _note(self, message: OutgoingMessage, outcome: str, attempts: int) -> None:
         self._metrics.sends.labels(message.channel, outcome).inc()

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from core.auth import current_caller
 from core.bell import Bell
 from core.clock import Clock
+from core.echoes import storage_errors
 from core.errors import NotFound, Rejected
 from core.messages import OutgoingMessage
 from core.operations import Operation
@@ -37,6 +38,7 @@ from orchestrator.hub_views import (
     token_of,
 )
 from orchestrator.store import outbound
+from orchestrator.store.errors import Unstorable, only_storable
 from orchestrator.store.pool import Pool
 
 log = structlog.get_logger()
@@ -129,13 +131,15 @@ class Hub:
             raise NotFound(f"There is no turn {turn_id}.")
         if turn.channel not in self._parts.channels:
             raise Rejected(f"The channel {turn.channel!r} has no way back to the customer. Use skip_turn.")
-        if not force:
-            await self._parts.gathering.close_now(turn.channel, turn.account, turn.external_chat_id)
+        if not force and _holds(lease, turn):
+            with storage_errors():
+                await self._parts.gathering.close_now(*turn.chat)
         try:
             answer = turns.Reply(text, image_url, seen=turns.Seen(seen, force))
-            outcome = await turns.commit_reply(self._pool, lease, answer, now=self._now())
-        except ValidationError as error:
-            raise Rejected("A reply needs a text or an image_url.") from error
+            with only_storable():
+                outcome = await turns.commit_reply(self._pool, lease, answer, now=self._now())
+        except Unstorable as error:
+            raise Rejected("A reply needs a text or an image_url, of readable characters.") from error
         return await self._reply_result(lease, outcome)
 
     async def _reply_result(self, lease: turns.Lease, outcome: turns.Outcome) -> ReplyResult:
@@ -212,15 +216,16 @@ class Hub:
     ) -> AppealPage:
         """List support cases, latest change first."""
         try:
-            page = await appeals.list_appeals(
-                self._pool,
-                status=None if status == "all" else status,
-                channel=channel or None,
-                limit=limit,
-                cursor=cursor,
-            )
-        except ValueError as error:
-            raise Rejected("The cursor is not one of this list. Call without it.") from error
+            with only_storable():
+                page = await appeals.list_appeals(
+                    self._pool,
+                    status=None if status == "all" else status,
+                    channel=channel or None,
+                    limit=limit,
+                    cursor=cursor,
+                )
+        except Unstorable as error:
+            raise Rejected("The cursor or the channel is none of this list. Call without it.") from error
         lines = [appeal_line(appeal) for appeal in page.appeals]
         return AppealPage(appeals=lines, next_cursor=page.next_cursor)
 
@@ -272,6 +277,11 @@ class Hub:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._parts.clock.now_ms() / 1000, UTC)
+
+
+def _holds(lease: turns.Lease, turn: turns.Turn) -> bool:
+    """Whether this agent works on the turn; nobody else may end what the customer is still writing."""
+    return turn.status == "leased" and turn.lease_token == lease.token
 
 
 def _stale() -> TurnState:

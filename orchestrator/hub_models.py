@@ -45,7 +45,7 @@ class TurnOffer(BaseModel):
     appeal_id: str = ""
     ad_title_untrusted: str = ""
     ad_price: str = ""
-    ad_url: str = ""
+    ad_url_untrusted: str = Field(default="", description="a form's page names it: any text may stand here")
     messages: list[TurnMessage] = Field(default_factory=list)
     history: list[HistoryLine] = Field(default_factory=list, description="before this turn, oldest first")
     next_step: str = ""
@@ -97,7 +97,7 @@ class AppealDetails(AppealLine):
 
     client_phone: str = ""
     ad_price: str = ""
-    ad_url: str = ""
+    ad_url_untrusted: str = Field(default="", description="a form's page names it: any text may stand here")
     messages: list[HistoryLine] = Field(default_factory=list)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from core.errors import Rejected
+from core.messages import Media
 from orchestrator.appeals import Appeal, AppealView
 from orchestrator.history import MessageView
 from orchestrator.hub_models import (
@@ -26,6 +27,7 @@ _KIND_WORDS = {
     "document": "[file]",
     "location": "[location]",
     "contact": "[contact]",
+    "mixed": "[several attachments]",
 }
 
 
@@ -48,7 +50,7 @@ def offer(view: TurnView, lease_seconds: float, channels: Collection[str]) -> Tu
         appeal_id=str(appeal.id),
         ad_title_untrusted=appeal.ad_title,
         ad_price=appeal.ad_price,
-        ad_url=appeal.ad_url,
+        ad_url_untrusted=appeal.ad_url,
         messages=[message_view(message) for message in view.messages],
         history=[history_line(message) for message in view.history],
         next_step=_NEXT_STEP if can_reply else _NO_WAY_BACK,
@@ -70,7 +72,7 @@ def lease_of(turn_id: str, lease_token: str) -> tuple[Lease, int | None]:
 
 def message_view(message: MessageView) -> TurnMessage:
     """A customer's message; a deleted one shows that it was, not what it said."""
-    media = message.media
+    media = Media() if message.deleted_at else message.media
     return TurnMessage(
         message_id=message.external_message_id,
         type="deleted" if message.deleted_at else message.message_type,
@@ -87,7 +89,8 @@ def message_view(message: MessageView) -> TurnMessage:
 
 def history_line(message: MessageView) -> HistoryLine:
     """An earlier message in one line; media is named where there are no words."""
-    words = message.text or _KIND_WORDS.get(message.message_type, "")
+    said = message.text or message.media.voice_transcribed_text
+    words = said or _KIND_WORDS.get(message.message_type, "")
     return HistoryLine.model_validate(
         {
             "sender": message.sender,
@@ -120,7 +123,7 @@ def appeal_details(view: AppealView) -> AppealDetails:
         **line.model_dump(),
         client_phone=view.client.phone or "",
         ad_price=view.appeal.ad_price,
-        ad_url=view.appeal.ad_url,
+        ad_url_untrusted=view.appeal.ad_url,
         messages=[history_line(message) for message in view.messages],
     )
 

@@ -19,8 +19,8 @@ _AT_ONCE = 200
 _SWEEP_SECONDS = 1.0
 #: Any number that no other program's advisory lock uses: one relay at a time keeps the order.
 _LOCK = 7_311_205_508_781
-#: Pushed that long ago and never begun: Redis may have lost it. A message that waits for its turn is pushed a
-#: second time then, and recognised.
+#: Pushed that long ago, in a chat where nothing has moved since: Redis may have lost it. A message that has
+#: only waited for a worker is pushed a second time then, and recognised. Longer than deliver.LONGEST_DELAY.
 _STALE = timedelta(minutes=15)
 
 

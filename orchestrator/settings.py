@@ -25,7 +25,9 @@ class OrchestratorSettings(EnvironmentSettings):
     debounce_workers: int = Field(default=10, ge=1, le=100)
     delivery_workers: int = Field(default=10, ge=1, le=100)
     delivery_lease_seconds: float = Field(default=120.0, gt=0)
-    delivery_attempts: int = Field(default=8, ge=1, description="then the message goes to the dead letters")
+    delivery_attempts: int = Field(
+        default=20, ge=1, description="about an hour; then the message goes to the dead letters"
+    )
     turn_lease_seconds: float = Field(
         default=120.0, gt=0, description="an agent's turn is offered again then"
     )

@@ -141,7 +141,7 @@ async def mark_queued(executor: Executor, ids: Sequence[UUID], *, now: datetime)
 
 
 async def unqueue_stale(executor: Executor, *, before: datetime) -> int:
-    """Give back to the relay what was pushed before then and never begun: Redis may have lost it."""
+    """Give back to the relay what was pushed before then in chats at rest since: Redis may have lost it."""
     return len(await executor.fetch(sql("unqueue_stale"), before))
 
 
@@ -165,31 +165,35 @@ async def mark_sent(
 
 
 async def mark_failed(
-    executor: Executor, delivery_id: UUID, *, code: str, detail: str, now: datetime
+    executor: Executor, delivery_id: UUID, *, code: str, detail: str, now: datetime, counted: bool = True
 ) -> Delivery | None:
-    """It was not sent and will not be. None when it had been sent, or is not known."""
-    return await _not_sent(executor, delivery_id, "failed", (code, detail), now)
+    """It was not sent and will not be. None when it had been sent, or is not known.
+
+    `counted` False takes the attempt back: it was not its turn, and nothing was tried.
+    """
+    return await _not_sent(executor, delivery_id, "failed", (code, detail, counted), now)
 
 
 async def mark_unknown(
-    executor: Executor, delivery_id: UUID, *, code: str, detail: str, now: datetime
+    executor: Executor, delivery_id: UUID, *, code: str, detail: str, now: datetime, counted: bool = True
 ) -> Delivery | None:
-    """The vendor may have it: look before it is sent again. None as for mark_failed."""
-    return await _not_sent(executor, delivery_id, "unknown", (code, detail), now)
+    """The vendor may have it: look before it is sent again. Else as mark_failed."""
+    return await _not_sent(executor, delivery_id, "unknown", (code, detail, counted), now)
 
 
 async def mark_retry(
-    executor: Executor, delivery_id: UUID, *, code: str, detail: str, now: datetime
+    executor: Executor, delivery_id: UUID, *, code: str, detail: str, now: datetime, counted: bool = True
 ) -> Delivery | None:
-    """The vendor certainly has it not: it may begin again. None as for mark_failed."""
-    return await _not_sent(executor, delivery_id, "queued", (code, detail), now)
+    """The vendor certainly has it not: it may begin again. Else as mark_failed."""
+    return await _not_sent(executor, delivery_id, "queued", (code, detail, counted), now)
 
 
 async def _not_sent(
-    executor: Executor, delivery_id: UUID, state: State, error: tuple[str, str], now: datetime
+    executor: Executor, delivery_id: UUID, state: State, error: tuple[str, str, bool], now: datetime
 ) -> Delivery | None:
-    code, detail = map(storable, error)
-    return _optional(await executor.fetchrow(sql("mark_not_sent"), delivery_id, state, code, detail, now))
+    code, detail, counted = error
+    values = (state, storable(code), storable(detail), now, 0 if counted else 1)
+    return _optional(await executor.fetchrow(sql("mark_not_sent"), delivery_id, *values))
 
 
 def _same(delivery: Delivery, message: OutgoingMessage) -> bool:

@@ -14,10 +14,19 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 Executor: TypeAlias = "Pool | Connection"
 
 
+#: Longest wait for the answer to one statement. A server that vanished without a word would otherwise hold
+#: every worker until the kernel gives up, hours later; repeating is harmless.
+ANSWER_SECONDS = 30.0
+
+
 def new_pool(url: str, *, connections: int = 10, **options: Any) -> Pool:
     """A pool, not yet open: `async with new_pool(url) as pool`. `options` are asyncpg's."""
     return asyncpg.create_pool(
-        url, init=_speak_json, min_size=min(2, connections), max_size=connections, **options
+        url,
+        init=_speak_json,
+        min_size=min(2, connections),
+        max_size=connections,
+        **{"command_timeout": ANSWER_SECONDS} | options,
     )
 
 

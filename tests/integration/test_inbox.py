@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StorageDown
+from core.inbox import BATCH_CHARACTERS
 from core.testing import FakeChannel
 from tests.integration.intake_fixture import KEYS, connect, line_to, open_inbox, queued
 
@@ -211,3 +212,23 @@ async def test_an_operators_words_are_queued(redis_url: str, tmp_path: Path) -> 
         assert await inbox.put([CHANNEL.arrival("1", "c", "Я человек", own=True)]) == ["queued"]
 
     assert await queued(redis_url) == ["Я человек"]
+
+
+@pytest.mark.promise("stored")
+async def test_a_spool_of_large_events_is_drained_in_pieces(redis_url: str, tmp_path: Path) -> None:
+    """200 MB in one call took longer than a call may take: nothing was ever drained again."""
+    async with (
+        line_to(redis_url) as line,
+        open_inbox(line.url, tmp_path, max_bytes=1 << 27) as inbox,
+        connect(redis_url) as redis,
+    ):
+        await line.cut()
+        for number in range(8):
+            await inbox.put([CHANNEL.arrival(str(number), "c", f"{number} " * (BATCH_CHARACTERS // 8))])
+        before = await calls(redis)
+        await line.mend()
+        async with asyncio.timeout(20):
+            await inbox.drained()
+
+        assert await calls(redis) - before >= 2
+    assert [text[0] for text in await queued(redis_url)] == list("01234567")

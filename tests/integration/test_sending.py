@@ -434,3 +434,19 @@ async def test_the_limit_of_the_vendor_is_read_from_its_manifest(redis_url: str)
         await here.replica().send_text(CHAT, "одно слово другое")
 
         assert here.texts == ["одно слово", "другое"]
+
+
+@pytest.mark.promise("unknown")
+async def test_a_doubt_outlasts_the_weekend_and_a_sent_message_does_not(redis_url: str) -> None:
+    """A dead letter that is replayed on Monday must find what is known of Friday's attempt."""
+    async with post(redis_url) as here:
+        here.channel.fail(OutcomeUnknown(), taken=True)
+        with pytest.raises(OutcomeUnknown):
+            await here.replica().send_text(CHAT, "Да", "doubtful")
+        await here.replica().send_text(CHAT, "Нет", "done")
+
+        days = [
+            await here.redis.pttl(KEYS.idempotency("avito", "default", key)) / 86_400_000
+            for key in ("doubtful", "done")
+        ]
+        assert [round(left) for left in days] == [30, 2]

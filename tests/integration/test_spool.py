@@ -16,7 +16,7 @@ async def opened(path: Path, **settings: int) -> Spool:
 
 
 async def contents(spool: Spool) -> list[str]:
-    return [row.content for row in await spool.head(1000)]
+    return [row.content for row in await spool.head(1000, 10_000)]
 
 
 async def test_rows_come_out_in_the_order_they_went_in(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ async def test_rows_come_out_in_the_order_they_went_in(tmp_path: Path) -> None:
     await spool.append(["три"])
 
     assert await contents(spool) == ["один", "два", "три"]
-    assert [row.content for row in await spool.head(2)] == ["один", "два"]
+    assert [row.content for row in await spool.head(2, 10_000)] == ["один", "два"]
     assert spool.waiting == 3
     await spool.close()
 
@@ -34,7 +34,7 @@ async def test_rows_come_out_in_the_order_they_went_in(tmp_path: Path) -> None:
 async def test_dropped_rows_are_gone_and_later_ones_stay(tmp_path: Path) -> None:
     spool = await opened(tmp_path / "s.sqlite")
     await spool.append(["a", "b"])
-    head = await spool.head(2)
+    head = await spool.head(2, 10_000)
     await spool.append(["c"])
 
     await spool.drop(head[-1].id)

@@ -1,11 +1,12 @@
-"""Operations over HTTP: what comes in becomes arguments, what goes wrong is a problem that names the field."""
+"""Operations over HTTP: what comes in becomes arguments, what goes wrong is a problem and names the field."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import httpx
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # brings no types
 import pytest
 from pydantic import BaseModel, Field
 from starlette.applications import Starlette
@@ -14,7 +15,7 @@ from starlette.types import Message, Scope
 from core.api import BODY_LIMIT, api_routes, openapi_document
 from core.errors import IdempotencyConflict, RateLimited
 from core.observability import Metrics
-from core.operations import Operation
+from core.operations import Effect, Operation
 
 #: Chat ids are opaque: these are all possible.
 ODD_IDS = [
@@ -95,7 +96,7 @@ async def limited() -> Heard:
 
 async def conflict() -> Heard:
     """Another message has this key."""
-    raise IdempotencyConflict()
+    raise IdempotencyConflict
 
 
 async def broken() -> Heard:
@@ -181,7 +182,8 @@ async def test_a_server_that_tells_no_raw_path_is_served_too(metrics: Metrics, r
     }
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
 
     async def send_back(message: Message) -> None:
         sent.append(message)
@@ -342,6 +344,88 @@ async def test_every_call_is_counted(http: httpx.AsyncClient, metrics: Metrics) 
     counted = metrics.exposition()[0]
     assert b'operation="api:list_chats",outcome="ok"} 1.0' in counted
     assert b'operation="api:list_chats",outcome="error"} 1.0' in counted
+
+
+# --- callers who hang up ----------------------------------------------------------------------------------
+
+
+class Slow:
+    """An operation that goes on until it is told to end, and remembers how it ended."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
+        self.ended = ""
+
+    async def run(self) -> Heard:
+        """Wait."""
+        self.begun.set()
+        try:
+            await self.may_end.wait()
+        except asyncio.CancelledError:
+            self.ended = "cancelled"
+            raise
+        self.ended = "done"
+        return Heard(which="slow")
+
+
+async def hang_up(slow: Slow, effect: Effect) -> None:
+    """Call, and go away as soon as the operation has begun."""
+    operation = Operation("slow", "Slow", "POST", "/api/slow", slow.run, effect)
+    app = Starlette(routes=api_routes([operation], Metrics()))
+    body: list[Message] = [{"type": "http.request", "body": b"{}", "more_body": False}]
+    if effect == "send":
+        slow.may_end.set()
+
+    async def receive() -> Message:
+        if body:
+            return body.pop()
+        await slow.begun.wait()
+        return {"type": "http.disconnect"}
+
+    async def send_back(_: Message) -> None:
+        """Nobody is there."""
+
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/slow",
+        "raw_path": b"/api/slow",
+        "query_string": b"",
+        "headers": [],
+    }
+    async with asyncio.timeout(10):
+        await app(scope, receive, send_back)
+
+
+@pytest.mark.parametrize("effect", ["read", "status", "change"])
+async def test_nobody_waits_for_a_caller_who_is_gone(effect: Effect) -> None:
+    """An agent that died while it waited for a turn must not be given one."""
+    slow = Slow()
+
+    await hang_up(slow, effect)
+
+    assert slow.ended == "cancelled"
+
+
+async def test_a_send_goes_on_although_the_caller_is_gone() -> None:
+    slow = Slow()
+
+    await hang_up(slow, "send")
+
+    assert slow.ended == "done"
+
+
+async def test_a_server_that_ends_takes_its_operations_along() -> None:
+    slow = Slow()
+    operation = Operation("slow", "Slow", "GET", "/api/slow", slow.run, "read")
+    transport = httpx.ASGITransport(app=Starlette(routes=api_routes([operation], Metrics())))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        call = asyncio.create_task(client.get("/api/slow"))
+        await slow.begun.wait()
+        call.cancel()
+        await asyncio.wait([call])
+
+    assert slow.ended == "cancelled"
 
 
 # --- the document -----------------------------------------------------------------------------------------

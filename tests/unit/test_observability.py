@@ -62,3 +62,23 @@ def test_metrics_are_prometheus_text() -> None:
     assert b'eldoleado_sends_total{channel="avito",outcome="sent"} 1.0' in body
     assert content_type.startswith("text/plain")
     assert b'outcome="sent"' not in others.exposition()[0]
+
+
+@pytest.mark.promise("no-secrets")
+@pytest.mark.parametrize("console", [False, True])
+def test_a_traceback_shows_no_local_variables(console: bool) -> None:
+    """They hold what nobody listed as a secret: a password taken out of an address, a customer's words."""
+    before = logging.getLogger().handlers[:]
+    stream = io.StringIO()
+    configure_logging("tested", level="INFO", console=console, stream=stream)
+    unlisted = "".join(["a-password", "-inside-an-address"])
+    try:
+        raise ConnectionError(f"refused after {len(unlisted)} signs")
+    except ConnectionError:
+        structlog.get_logger().exception("broke")
+    finally:
+        logging.getLogger().handlers[:] = before
+        structlog.reset_defaults()
+
+    assert "refused after 28 signs" in stream.getvalue()
+    assert "a-password-inside-an-address" not in stream.getvalue()

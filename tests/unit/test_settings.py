@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.settings import ServiceSettings, load, secret_texts
+from core.settings import ServiceSettings, load, load_one, secret_texts
 from mcp_avito.settings import AvitoSettings
 from orchestrator.settings import OrchestratorSettings, parse_windows
 
@@ -65,6 +65,16 @@ def test_secrets_are_known_to_the_log_and_hidden_in_print(environment: pytest.Mo
     assert GOOD["AVITO_CLIENT_SECRET"] in secret_texts(own)
     assert GOOD["API_KEYS"].partition("=")[2] in secret_texts(common)
     assert not any(secret in f"{common!r}{own!r}" for secret in (*secret_texts(common), *secret_texts(own)))
+
+
+@pytest.mark.promise("no-secrets")
+@pytest.mark.parametrize("user", ["eldoleado", ""])
+def test_the_password_within_an_address_is_a_secret_too(monkeypatch: pytest.MonkeyPatch, user: str) -> None:
+    """As it is written and as it is meant: a library may show either."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://{user}:p%40ssword-1@db/x")
+    monkeypatch.setenv("CHANNEL_API_KEY", GOOD["CHANNEL_API_KEY"])
+
+    assert {"p%40ssword-1", "p@ssword-1"} <= set(secret_texts(load_one(OrchestratorSettings)))
 
 
 def test_windows_per_channel_are_read() -> None:

@@ -34,10 +34,15 @@ SELECT * FROM outbound WHERE queued_at IS NULL AND state = 'queued' ORDER BY seq
 UPDATE outbound SET queued_at = $2 WHERE id = ANY($1::uuid[]) AND queued_at IS NULL
 
 -- name: unqueue_stale
--- Pushed long ago and still not begun: Redis may have lost them. The relay pushes them again.
-UPDATE outbound SET queued_at = NULL
-WHERE state = 'queued' AND queued_at < $1
-RETURNING id
+-- Pushed long ago, and nothing has moved in their chat since: Redis may have lost them. The relay pushes them
+-- again. A chat that waits for its vendor is tried every few minutes.
+UPDATE outbound AS o SET queued_at = NULL
+WHERE o.state = 'queued' AND o.queued_at < $1 AND NOT EXISTS (
+    SELECT FROM outbound AS moved
+    WHERE moved.channel = o.channel AND moved.account = o.account
+        AND moved.external_chat_id = o.external_chat_id AND moved.updated_at > $1
+)
+RETURNING o.id
 
 -- name: begin_sending
 UPDATE outbound SET state = 'sending', attempts = attempts + 1, queued_at = coalesce(queued_at, $2), updated_at = $2
@@ -74,6 +79,8 @@ WHERE m.outbound_id = $1 AND NOT EXISTS (
 )
 
 -- name: mark_not_sent
-UPDATE outbound SET state = $2, error_code = $3, error_detail = $4, updated_at = $5
+-- $6: attempts that do not count.
+UPDATE outbound
+SET state = $2, error_code = $3, error_detail = $4, updated_at = $5, attempts = greatest(attempts - $6::integer, 0)
 WHERE id = $1 AND state IN ('queued', 'sending', 'unknown', 'failed')
 RETURNING *
