@@ -8,6 +8,8 @@ from urllib.parse import unquote
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.auth import KeyRing
+
 _PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^:/@]*:([^@/]+)@")
 
 S = TypeVar("S", bound=BaseSettings)
@@ -43,6 +45,12 @@ class ServiceSettings(EnvironmentSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     shutdown_seconds: int = Field(default=10, ge=1, description="longest wait for requests at the end")
+
+    @field_validator("api_keys")
+    @classmethod
+    def _readable(cls, value: SecretStr) -> SecretStr:
+        KeyRing.parse(value)
+        return value
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

@@ -1,11 +1,11 @@
 """The Avito channel: the contract of core/channel.py over the client. Glue only."""
 
 import asyncio
-import hmac
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from core.auth import same_secret
 from core.channel import (
     Capabilities,
     ChatInfo,
@@ -181,8 +181,7 @@ class AvitoChannel:
 
     def verify(self, request: WebhookRequest) -> bool:
         """Avito signs nothing that can be checked (§6.4): the secret is in the path."""
-        given = request.secret.encode(errors="surrogatepass")
-        return hmac.compare_digest(given, self._secret.encode())
+        return same_secret(self._secret, request.secret)
 
     def normalize(self, body: Any) -> Normalized:
         return normalize(

@@ -32,6 +32,7 @@ def test_every_missing_and_wrong_variable_is_named_at_once(
     """Not the first one only, and never the value."""
     environment.delenv("REDIS_URL")
     environment.setenv("PORT", "99999")
+    environment.setenv("API_KEYS", "operator=too-short")
     environment.setenv("AVITO_CLIENT_ID", "")
     environment.setenv("AVITO_WEBHOOK_SECRET", "short-secret")
 
@@ -42,6 +43,8 @@ def test_every_missing_and_wrong_variable_is_named_at_once(
     assert ended.value.code == 2
     assert "REDIS_URL: is missing" in told
     assert "PORT: " in told
+    assert "the key of operator is shorter than 16 characters" in told
+    assert "too-short" not in told
     assert "AVITO_CLIENT_ID: is missing" in told
     assert "AVITO_WEBHOOK_SECRET: " in told
     assert "short-secret" not in told
