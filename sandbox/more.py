@@ -6,6 +6,8 @@ from typing import Any
 
 from sandbox.instagram import settings as instagram
 from sandbox.instagram.vendor import InstagramVendor
+from sandbox.max import settings as max_messenger
+from sandbox.max.vendor import MaxVendor
 from sandbox.telegram import settings as telegram
 from sandbox.telegram.vendor import TelegramVendor
 from sandbox.vendor import Bench, Vendor
@@ -16,6 +18,7 @@ from sandbox.whatsapp.vendor import WhatsAppVendor
 
 _VENDORS: tuple[tuple[Callable[[], Any], Callable[[Any, Bench], Vendor]], ...] = (
     (instagram.from_environment, InstagramVendor),
+    (max_messenger.from_environment, MaxVendor),
     (telegram.from_environment, TelegramVendor),
     (vk.from_environment, VkVendor),
     (whatsapp.from_environment, WhatsAppVendor),

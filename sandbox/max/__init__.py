@@ -1,0 +1,1 @@
+"""The MAX messenger bot API."""
