@@ -6,9 +6,9 @@ come from the caller; only the length of a lease is measured by Redis. The clien
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import structlog
 from pydantic import BaseModel, ValidationError
@@ -240,6 +240,11 @@ class Chats(Generic[M]):
     async def hasten(self, member: str, now: int) -> bool:
         """Make a chat due now; False when it has no messages or is in work."""
         return bool(await self._call(self._hasten, now, member))
+
+    async def in_work(self, member: str) -> bool:
+        """Whether somebody holds a lease on the chat; the hold that a retry leaves is none."""
+        lock: bytes | None = await cast("Awaitable[bytes | None]", self._redis.get(self._keys.lock + member))
+        return lock is not None and not lock.startswith(b"-")
 
     async def next_due(self) -> int | None:
         """The earliest deadline, Unix ms."""

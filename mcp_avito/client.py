@@ -1,4 +1,4 @@
-"""Avito's API, one method per endpoint under Avito's own names. Facts: shared contract §2 and §3.
+"""Avito's API, one method per endpoint under Avito's own names. Facts: vendor contract §2 and §3.
 
 Every method raises ChannelErrors only (core/http.py); methods that are no sends are marked REPEATABLE.
 """

@@ -1,4 +1,4 @@
-"""Avito's JSON -> our words. Pure: no network, no clock. Facts: shared contract §3 to §6.
+"""Avito's JSON -> our words. Pure: no network, no clock. Facts: vendor contract §3 to §6.
 
 An event from Avito becomes
 

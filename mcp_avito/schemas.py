@@ -1,5 +1,5 @@
 """Avito's JSON: the fields we read. Unknown fields are ignored; what the contract leaves optional may be
-missing, null or of a wrong type without spoiling the rest (shared contract §3 to §7).
+missing, null or of a wrong type without spoiling the rest (vendor contract §3 to §7).
 """
 
 import re

@@ -71,7 +71,7 @@ class Orchestrator:
             clock=clock,
             metrics=self.metrics,
         )
-        self._gathering = Gathering(self._incoming, self._debouncer, clock)
+        self._gathering = Gathering(self._incoming, self._debouncer, clock, self._turns_bell)
 
     def parts(self, ring: KeyRing, *, allowed_hosts: tuple[str, ...] = ()) -> ServiceParts:
         """The service: hub tools, REST, health and the lifespan of the loops."""

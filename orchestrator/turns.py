@@ -183,7 +183,7 @@ async def release(pool: Pool, lease: Lease, *, now: datetime) -> bool:
         if turn is None or turn.status != "leased":
             return False
         await connection.execute(sql("absorb_newer_turn"), turn.id, now, *turn.chat)
-        await connection.execute(sql("return_turn"), turn.id)
+        await connection.execute(sql("return_turn"), turn.id, now)
     return True
 
 

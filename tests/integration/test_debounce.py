@@ -39,7 +39,7 @@ class Desk:
             clock=line.clock,
             metrics=self.metrics,
         )
-        self.gathering = Gathering(line.chats, self.debouncer, line.clock)
+        self.gathering = Gathering(line.chats, self.debouncer, line.clock, self.bell, patience=0.3)
 
     async def write(self, *messages: Any) -> None:
         """Messages arrive and are collected."""
@@ -238,12 +238,35 @@ async def test_a_chat_is_closed_before_its_silence_when_asked(desk: Desk) -> Non
     assert [(chat, texts) for chat, *_, texts in await desk.turns()] == [("u2i-1", ["1"])]
 
 
-async def test_closing_a_chat_without_messages_or_in_work_does_nothing(desk: Desk) -> None:
+async def test_closing_a_chat_without_messages_does_nothing(desk: Desk) -> None:
     await desk.gathering.close_now("avito", "default", "nobody")
+
+    assert await desk.turns() == []
+
+
+async def test_closing_waits_for_the_worker_that_has_the_chat(redis_url: str, database_url: str) -> None:
+    """What it resolves must be seen by the reply that asked."""
+    async with incoming_line(redis_url) as line, scene(database_url) as here:
+        desk = Desk(line, here)
+        patient = Gathering(line.chats, desk.debouncer, line.clock, desk.bell)
+        await desk.write(incoming("1"))
+        [lease] = await desk.due()
+
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            closing = tasks.create_task(patient.close_now("avito", "default", "u2i-1"))
+            tasks.create_task(desk.debouncer.work(lease))
+            await closing
+            resolved = await desk.turns()
+
+    assert [texts for *_, texts in resolved] == [["1"]]
+
+
+async def test_closing_does_not_wait_for_ever_for_a_worker_that_died(desk: Desk) -> None:
     await desk.write(incoming("1"))
     await desk.due()
 
-    await desk.gathering.close_now("avito", "default", "u2i-1")
+    async with asyncio.timeout(5):
+        await desk.gathering.close_now("avito", "default", "u2i-1")
 
     assert await desk.turns() == []
 

@@ -222,6 +222,21 @@ async def test_the_same_turn_is_answered_once(agents: Agents) -> None:
     assert len(await agents.outbound()) == 1
 
 
+async def test_a_turn_that_was_given_back_stands_behind_those_who_waited(agents: Agents) -> None:
+    """An agent that refuses one customer must not be shown that one for ever."""
+    await agents.types("раз", chat="first")
+    await agents.types("два", chat="second")
+    await agents.desk.work()
+    seen = []
+    for _ in range(4):
+        turn = await agents.turn()
+        seen.append(turn["chat_id"])
+        await agents.pass_time(1)
+        await agents.call("release_turn", **lease(turn))
+
+    assert seen == ["first", "second", "first", "second"]
+
+
 @pytest.mark.promise("fresh-reply")
 async def test_a_reply_that_missed_a_newer_turn_is_refused_with_its_messages(agents: Agents) -> None:
     await agents.customer("Сколько стоит экран?")

@@ -55,7 +55,7 @@ COMMENT ON COLUMN turns.status IS 'answered: replied; closed: no reply needed; m
 -- unfinished turns only: they stay small however many turns there have been.
 CREATE UNIQUE INDEX turns_one_ready ON turns (channel, account, external_chat_id) WHERE status = 'ready';
 CREATE UNIQUE INDEX turns_one_leased ON turns (channel, account, external_chat_id) WHERE status = 'leased';
-CREATE INDEX turns_open ON turns (id) WHERE status IN ('ready', 'leased');
+CREATE INDEX turns_open ON turns (coalesce(leased_until, created_at), id) WHERE status IN ('ready', 'leased');
 CREATE INDEX turns_appeal ON turns (appeal_id);
 CREATE INDEX turns_client ON turns (client_id);
 

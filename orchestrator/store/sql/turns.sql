@@ -35,7 +35,7 @@ SELECT * FROM appended UNION ALL SELECT * FROM opened
 SELECT id FROM turns WHERE id = ANY($1::bigint[]) AND status = 'ready'
 
 -- name: lease_next_turn
--- Oldest first. Of one chat only the turn without another one in work, so two agents never share a chat.
+-- Whoever has waited longest first, counted from the last time it was given back. Of one chat only the turn without another one in work, so two agents never share a chat.
 WITH next AS MATERIALIZED (
     SELECT t.id FROM turns AS t
     WHERE t.status IN ('ready', 'leased')
@@ -44,7 +44,7 @@ WITH next AS MATERIALIZED (
             WHERE other.channel = t.channel AND other.account = t.account
                 AND other.external_chat_id = t.external_chat_id AND other.status = 'leased'
         ) END
-    ORDER BY t.id LIMIT 1
+    ORDER BY coalesce(t.leased_until, t.created_at), t.id LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE turns AS t
@@ -90,7 +90,7 @@ RETURNING leased_until
 
 -- name: return_turn
 -- With the next token: whoever gave it back cannot commit it any more.
-UPDATE turns SET status = 'ready', leased_by = NULL, leased_until = NULL, lease_token = lease_token + 1
+UPDATE turns SET status = 'ready', leased_by = NULL, leased_until = $2, lease_token = lease_token + 1
 WHERE id = $1
 
 -- name: finish_turn
