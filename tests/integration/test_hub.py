@@ -732,7 +732,9 @@ async def test_the_service_tells_how_it_is_set_and_how_deep_its_queues_are(
         assert 'eldoleado_queue_depth{place="dead",queue="incoming"} 1.0' in metrics
 
 
-async def test_the_service_ends_at_once_while_an_agent_waits(redis_url: str, database_url: str) -> None:
+async def test_the_service_ends_at_once_when_a_waiting_agent_hung_up(
+    redis_url: str, database_url: str
+) -> None:
     async with asyncio.timeout(20), house(redis_url, database_url) as here:
         waiting = asyncio.create_task(here.post("/api/turns/wait", {"wait_seconds": 50}))
         await asyncio.wait([waiting], timeout=0.1)

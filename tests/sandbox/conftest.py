@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
-from sandbox.app import build_app
 from sandbox.settings import SandboxSettings
-from tests.sandbox.world import FakeTime, Receiver, World
+from tests.sandbox.opening import opened_sandbox
+from tests.sandbox.world import Receiver, World
 
 
 @pytest.fixture
@@ -23,14 +22,8 @@ def settings() -> SandboxSettings:
 
 @pytest.fixture
 async def world(settings: SandboxSettings) -> AsyncIterator[World]:
-    time, receiver = FakeTime(), Receiver()
-    async with httpx.AsyncClient(transport=httpx.MockTransport(receiver)) as http:
-        app = build_app(settings, clock=time.now, sleep=time.sleep, http=http)
-        transport = httpx.ASGITransport(app=app)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://sandbox.test") as web,
-        ):
-            world = World(web, time, receiver)
-            await world.log_in()
-            yield world
+    receiver = Receiver()
+    async with opened_sandbox(settings, receiver) as sandbox:
+        world = World(sandbox.web, sandbox.time, receiver)
+        await world.log_in()
+        yield world

@@ -4,16 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
-from sandbox.app import build_app
 from sandbox.max.settings import MaxSandboxSettings
 from sandbox.max.vendor import MaxVendor
 from sandbox.settings import SandboxSettings
 from tests.sandbox.max.world import TOKEN, MaxWorld
-from tests.sandbox.world import FakeTime, Receiver
+from tests.sandbox.opening import opened_sandbox
+from tests.sandbox.world import Receiver
 
 
 class Opens(Protocol):
@@ -27,21 +26,9 @@ def open_max(settings: SandboxSettings) -> Opens:
     @asynccontextmanager
     async def opened(**given: Any) -> AsyncIterator[MaxWorld]:
         own = MaxSandboxSettings(token=SecretStr(TOKEN), **given)
-        time, receiver = FakeTime(), Receiver()
-        async with httpx.AsyncClient(transport=httpx.MockTransport(receiver)) as http:
-            app = build_app(
-                settings,
-                clock=time.now,
-                sleep=time.sleep,
-                http=http,
-                more=[lambda bench: MaxVendor(own, bench)],
-            )
-            transport = httpx.ASGITransport(app=app)
-            async with (
-                app.router.lifespan_context(app),
-                httpx.AsyncClient(transport=transport, base_url="http://sandbox.test") as web,
-            ):
-                yield MaxWorld(web, time, receiver)
+        receiver = Receiver()
+        async with opened_sandbox(settings, receiver, [lambda bench: MaxVendor(own, bench)]) as sandbox:
+            yield MaxWorld(sandbox.web, sandbox.time, receiver)
 
     return opened
 

@@ -4,16 +4,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
-from sandbox.app import build_app
 from sandbox.settings import SandboxSettings
 from sandbox.vk.settings import VkSandboxSettings
 from sandbox.vk.vendor import VkVendor
+from tests.sandbox.opening import opened_sandbox
 from tests.sandbox.vk.world import TOKEN, VkReceiver, VkWorld
-from tests.sandbox.world import FakeTime
 
 Open: TypeAlias = Callable[..., AbstractAsyncContextManager[VkWorld]]
 
@@ -27,21 +25,9 @@ def open_vk(settings: SandboxSettings) -> Open:
         vk = VkSandboxSettings(
             **{"access_token": SecretStr(TOKEN), "calls_per_second": 1000, **given},
         )
-        time, receiver = FakeTime(), VkReceiver()
-        async with httpx.AsyncClient(transport=httpx.MockTransport(receiver)) as http:
-            app = build_app(
-                settings,
-                clock=time.now,
-                sleep=time.sleep,
-                http=http,
-                more=[lambda bench: VkVendor(vk, bench)],
-            )
-            transport = httpx.ASGITransport(app=app)
-            async with (
-                app.router.lifespan_context(app),
-                httpx.AsyncClient(transport=transport, base_url="http://sandbox.test") as web,
-            ):
-                yield VkWorld(web, time, receiver)
+        receiver = VkReceiver()
+        async with opened_sandbox(settings, receiver, [lambda bench: VkVendor(vk, bench)]) as sandbox:
+            yield VkWorld(sandbox.web, sandbox.time, receiver)
 
     return opened
 
