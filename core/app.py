@@ -35,7 +35,8 @@ class ServiceParts:
     """What a service is made of; the same constructor takes real parts and fakes.
 
     `health` answers within milliseconds whatever the vendor does; `info` may look further. `lifespan` opens
-    and closes every connection and loop of the process.
+    and closes every connection and loop of the process. `on_stop` hears that the process was told to end:
+    what waits long should not hold it up.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ServiceParts:
     public_routes: Sequence[BaseRoute] = ()
     openapi_extra: Mapping[str, Any] = field(default_factory=dict)
     allowed_hosts: Sequence[str] = ()
+    on_stop: Callable[[], None] = lambda: None
 
 
 def build_server(parts: ServiceParts) -> MCPServer:
@@ -90,6 +92,7 @@ def build_app(parts: ServiceParts, *, mcp: bool = True) -> Starlette:
         exception_handlers={404: _not_found, 405: _not_allowed, Exception: _failed},
     )
     app.state.mcp = server
+    app.state.on_stop = parts.on_stop
     return app
 
 

@@ -47,8 +47,11 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
         self._mcp = getattr(app.state, "mcp", None)
+        self._on_stop = getattr(app.state, "on_stop", None)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._on_stop is not None:
+            self._on_stop()
         if self._mcp is not None:
             entry = self._mcp._lowlevel_server.get_request_handler("subscriptions/listen")  # noqa: SLF001  # no public way in mcp 2.3
             handler = getattr(entry, "handler", entry)

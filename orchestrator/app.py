@@ -75,17 +75,19 @@ class Orchestrator:
 
     def parts(self, ring: KeyRing, *, allowed_hosts: tuple[str, ...] = ()) -> ServiceParts:
         """The service: hub tools, REST, health and the lifespan of the loops."""
+        hub = self._hub()
         return ServiceParts(
             name="eldoleado-hub",
             title="Eldoleado hub",
             instructions=INSTRUCTIONS,
-            operations=self._hub().operations(),
+            operations=hub.operations(),
             keys=ring,
             metrics=self.metrics,
             health=self._health,
             info=self._info,
             lifespan=self.running,
             allowed_hosts=allowed_hosts,
+            on_stop=hub.stop,
         )
 
     @asynccontextmanager

@@ -71,6 +71,11 @@ class Hub:
     def __init__(self, parts: HubParts) -> None:
         self._parts = parts
         self._pool = parts.pool
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Agents that wait hear within a second that there is nothing: the process ends."""
+        self._stopping = True
 
     def operations(self) -> list[Operation]:
         """All of them, in the order in which an agent meets them."""
@@ -105,7 +110,7 @@ class Hub:
             if leased is not None:
                 return await self._offer(leased.turn.id)
             left = ends - asyncio.get_running_loop().time()
-            if left <= 0:
+            if left <= 0 or self._stopping:
                 return TurnOffer(status="none", next_step="Nobody wrote. Call wait_for_turn again.")
             await self._parts.turns_bell.wait(ticket, min(left, _SWEEP_SECONDS))
 

@@ -222,6 +222,16 @@ async def test_the_same_turn_is_answered_once(agents: Agents) -> None:
     assert len(await agents.outbound()) == 1
 
 
+async def test_who_waits_when_the_hub_stops_is_told_soon(agents: Agents) -> None:
+    """A waiting agent must not hold a stopping process for ten seconds."""
+    async with asyncio.timeout(10):
+        waiting = asyncio.create_task(agents.call("wait_for_turn", wait_seconds=50))
+        await asyncio.wait([waiting], timeout=0.1)
+        agents.hub.stop()
+
+        assert (await waiting)["status"] == "none"
+
+
 async def test_a_turn_that_was_given_back_stands_behind_those_who_waited(agents: Agents) -> None:
     """An agent that refuses one customer must not be shown that one for ever."""
     await agents.types("раз", chat="first")
