@@ -6,21 +6,22 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, Field
 
+from core.capabilities import Capabilities
 from core.channel import (
-    Capabilities,
     Channel,
     ChatInfo,
     ChatPage,
     DeletesMessages,
     HasToken,
-    ImageFile,
     KeepsHistory,
     ListsChats,
     MarksRead,
+    MediaFile,
     MediaLink,
     MessagePage,
     ResolvesMedia,
     SendsImages,
+    ShowsChats,
     Subscribes,
     TokenStatus,
     WebhookStatus,
@@ -85,7 +86,7 @@ class Done(BaseModel):
 class FetchesMedia(Protocol):
     """Loads a picture from a public address (core/media.py)."""
 
-    async def __call__(self, url: str) -> ImageFile: ...
+    async def __call__(self, url: str) -> MediaFile: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class ChannelOperations:
         return [
             *self._sending(some),
             *(self._listing() if isinstance(some, ListsChats) else []),
+            *(self._showing() if isinstance(some, ShowsChats) else []),
             *(self._history() if isinstance(some, KeepsHistory) else []),
             *(self._reading() if isinstance(some, MarksRead) else []),
             *(self._deleting() if isinstance(some, DeletesMessages) else []),
@@ -137,11 +139,12 @@ class ChannelOperations:
         return [text, image, bulk]
 
     def _listing(self) -> list[Operation]:
-        title, one = self._title, "/api/chats/{chat_id}"
-        return [
-            Operation("list_chats", f"List {title} chats", "GET", "/api/chats", self._list_chats, "read"),
-            Operation("get_chat", f"Get a chat of {title}", "GET", one, self._get_chat, "read"),
-        ]
+        title = f"List {self._title} chats"
+        return [Operation("list_chats", title, "GET", "/api/chats", self._list_chats, "read")]
+
+    def _showing(self) -> list[Operation]:
+        title, path = f"Get a chat of {self._title}", "/api/chats/{chat_id}"
+        return [Operation("get_chat", title, "GET", path, self._get_chat, "read")]
 
     def _history(self) -> list[Operation]:
         title, path = f"List messages of a chat on {self._title}", "/api/chats/{chat_id}/messages"
@@ -246,7 +249,7 @@ class ChannelOperations:
 
     async def _get_chat(self, chat_id: ChatArgument, account: AccountArgument = "default") -> ChatInfo:
         """Get one chat: who the customer is and which ad it is about."""
-        return await self._part(account, ListsChats).get_chat(ChatId(chat_id))
+        return await self._part(account, ShowsChats).get_chat(ChatId(chat_id))
 
     async def _list_messages(
         self,
@@ -307,15 +310,13 @@ class ChannelOperations:
         """Get a link that opens a voice note or file now."""
         return await self._part(account, ResolvesMedia).media_link(file_id)
 
-    async def _image(self, image_url: str, image_base64: str) -> ImageFile:
+    async def _image(self, image_url: str, image_base64: str) -> MediaFile:
         if bool(image_url) == bool(image_base64):
             raise Rejected("Give either image_url or image_base64.")
         if image_url:
             return await self._fetch(image_url)
-        limits = self._capabilities
-        return decode_base64_image(
-            image_base64, max_bytes=limits.image_max_bytes, allowed_types=limits.image_types
-        )
+        limits = self._capabilities.media["image"]
+        return decode_base64_image(image_base64, max_bytes=limits.max_bytes, allowed_types=limits.types)
 
 
 async def _bulk_one(sender: Sender, chat_id: str, text: str, key: str) -> BulkOutcome:
@@ -331,6 +332,7 @@ def capabilities_of(channel: Channel) -> dict[str, Any]:
     parts = (
         SendsImages,
         ListsChats,
+        ShowsChats,
         KeepsHistory,
         MarksRead,
         DeletesMessages,

@@ -3,9 +3,13 @@
 ChannelError
 ├── AuthFailed           the vendor refuses our credentials, also after a fresh token
 ├── PlanRequired         the account's plan lacks the API; final until the owner pays
+├── SessionLost          the account is logged out at the vendor; final until the owner logs in
 ├── Forbidden            the credentials are right, the right is missing
 ├── NotFound             no such chat, message or account
-├── Rejected             the vendor refuses the content (too long, bad image, window closed)
+├── PeerUnreachable      the customer blocked us, never wrote, or has no such messenger
+├── WindowClosed         the vendor lets us answer for some time only, and it is over
+├── Rejected             the vendor refuses the content (too long, bad image)
+├── ContractBroken       the vendor does not understand our request: our bug
 ├── RateLimited          too many requests; `retry_after` says when to come back
 ├── VendorDown           the vendor failed or cannot be reached; nothing was done
 ├── OutcomeUnknown       the request may have reached the vendor: look before you repeat it
@@ -13,11 +17,15 @@ ChannelError
 ├── IdempotencyConflict  the key was used for another message
 └── StorageDown          our own Redis or database is away; nothing was done
 
-Each class is one reaction: `code` names it on every surface, `retryable` says whether the same call may be
-repeated as it is, `status` is its HTTP status and `what_to_do` the next step for a person or a model.
+`code` names a class on every surface, `retryable` says whether the same call may be repeated as it is,
+`status` is its HTTP status, `what_to_do` the next step for a person or a model, and `reaction` what a program
+does about it: repeat later, look before repeating, stop the account, stop writing to the chat, change the
+content, or report a bug.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+Reaction = Literal["repeat", "look_first", "stop_account", "stop_chat", "change_content", "report"]
 
 
 class ChannelError(Exception):
@@ -26,6 +34,7 @@ class ChannelError(Exception):
     code: ClassVar[str] = "channel_error"
     status: ClassVar[int] = 502
     retryable: ClassVar[bool] = False
+    reaction: ClassVar[Reaction] = "report"
     what_to_do: ClassVar[str] = "Look at the service's log."
 
     def __init__(self, detail: str = "", *, channel: str = "", retry_after: float | None = None) -> None:
@@ -42,6 +51,7 @@ class AuthFailed(ChannelError):
     """The messenger refuses our credentials."""
 
     code = "auth_failed"
+    reaction = "stop_account"
     what_to_do = "Check the account's keys in the settings; repeating does not help."
 
 
@@ -49,14 +59,25 @@ class PlanRequired(ChannelError):
     """The account's plan lacks the Messenger API."""
 
     code = "plan_required"
+    reaction = "stop_account"
     status = 402
     what_to_do = "The owner must change the plan of the account; repeating does not help."
+
+
+class SessionLost(ChannelError):
+    """The account is logged out at the messenger."""
+
+    code = "session_lost"
+    reaction = "stop_account"
+    status = 503
+    what_to_do = "The owner must log the account in again at the messenger; repeating does not help before."
 
 
 class Forbidden(ChannelError):
     """The messenger does not allow this to our account."""
 
     code = "forbidden"
+    reaction = "stop_chat"
     status = 403
     what_to_do = "Check which account the chat belongs to and what its keys may do."
 
@@ -65,22 +86,50 @@ class NotFound(ChannelError):
     """There is no such chat, message or account."""
 
     code = "not_found"
+    reaction = "stop_chat"
     status = 404
     what_to_do = "Take ids from list_chats or list_messages."
+
+
+class PeerUnreachable(ChannelError):
+    """The customer cannot be reached here: blocked us, never wrote, or has no such messenger."""
+
+    code = "peer_unreachable"
+    reaction = "stop_chat"
+    status = 422
+    what_to_do = "Reach the customer on another channel; repeating does not help."
+
+
+class WindowClosed(ChannelError):
+    """The time in which the messenger lets us answer is over."""
+
+    code = "window_closed"
+    reaction = "stop_chat"
+    status = 422
+    what_to_do = "Wait until the customer writes again, or let a person answer in the messenger's own app."
 
 
 class Rejected(ChannelError):
     """The messenger refuses this content."""
 
     code = "rejected"
+    reaction = "change_content"
     status = 422
     what_to_do = "Change the content; repeating it as it is does not help."
+
+
+class ContractBroken(ChannelError):
+    """The messenger does not understand our request: a fault of this program."""
+
+    code = "contract_broken"
+    what_to_do = "Report it with the service's log; repeating does not help."
 
 
 class RateLimited(ChannelError):
     """The messenger asks us to slow down."""
 
     code = "rate_limited"
+    reaction = "repeat"
     status = 429
     retryable = True
     what_to_do = "Wait as long as retry_after says, then repeat with the same idempotency_key."
@@ -90,6 +139,7 @@ class VendorDown(ChannelError):
     """The messenger cannot be reached or failed before it did anything."""
 
     code = "vendor_down"
+    reaction = "repeat"
     status = 503
     retryable = True
     what_to_do = "Nothing was done. Repeat later with the same idempotency_key."
@@ -99,6 +149,7 @@ class OutcomeUnknown(ChannelError):
     """The request may have reached the messenger; no answer tells whether it was carried out."""
 
     code = "outcome_unknown"
+    reaction = "look_first"
     status = 504
     what_to_do = "Do not send it anew. Repeat with the same idempotency_key: the history is checked first."
 
@@ -107,6 +158,7 @@ class SendInProgress(ChannelError):
     """Another attempt with this idempotency key is under way."""
 
     code = "send_in_progress"
+    reaction = "repeat"
     status = 409
     retryable = True
     what_to_do = "Repeat in a moment with the same idempotency_key."
@@ -116,6 +168,7 @@ class IdempotencyConflict(ChannelError):
     """This idempotency key was used for another message."""
 
     code = "idempotency_conflict"
+    reaction = "change_content"
     status = 409
     what_to_do = "Use a new key for a new message."
 
@@ -124,6 +177,7 @@ class StorageDown(ChannelError):
     """Our own storage cannot be reached."""
 
     code = "storage_unavailable"
+    reaction = "repeat"
     status = 503
     retryable = True
     what_to_do = "Nothing was done. Repeat in a moment with the same idempotency_key."

@@ -6,7 +6,7 @@ lines long: they ask, and either get the answer or one ChannelError that says wh
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -14,7 +14,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import AuthFailed, Forbidden
-from core.ratelimit import TokenBucket
+from core.ratelimit import BucketShelf, TokenBucket
 from core.transports import (
     REPEATABLE,
     Complaint,
@@ -56,11 +56,16 @@ def _no_words(_: httpx.Response) -> Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How one account talks to its vendor. Times in seconds; `secrets` never appear in an error text."""
+    """How one account talks to its vendor. Times in seconds; `secrets` never appear in an error text.
+
+    `apart` has the (calls per second, burst) of what the vendor counts on its own, such as the sends of one
+    chat; a request names what counts it (core/transports.py, RateLimit).
+    """
 
     channel: str
     rate: float = 1.0
     burst: int = 5
+    apart: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     timeout: float = 10.0
     connect_timeout: float = 5.0
     attempts: int = 3
@@ -115,7 +120,14 @@ def _stacked(policy: Policy, timing: Timing, network: httpx.AsyncBaseTransport) 
         stack, channel=policy.channel, describe=policy.describe, secrets=policy.secrets, wall=timing.wall
     )
     bucket = TokenBucket(policy.rate, policy.burst, timing.clock)
-    stack = RateLimit(stack, bucket=bucket, timing=timing, longest=policy.budget, in_flight=policy.in_flight)
+    stack = RateLimit(
+        stack,
+        bucket=bucket,
+        apart=BucketShelf(policy.apart, timing.clock),
+        timing=timing,
+        longest=policy.budget,
+        in_flight=policy.in_flight,
+    )
     return Retry(stack, attempts=policy.attempts, budget=policy.budget, timing=timing)
 
 

@@ -106,6 +106,30 @@ class Keys:
         """A chat's client and ad as the vendor told them, for a while."""
         return f"{self.prefix}facts:{channel}:{account}:{chat_id}"
 
+    def token(self, channel: str, account: str, mark: str) -> str:
+        """The vendor's access token of an account, made from the credential that `mark` names."""
+        return f"{self.prefix}token:{channel}:{account}:{mark}"
+
+    def chats(self, channel: str, account: str) -> str:
+        """ZSET chat id -> time of its last message, Unix ms: chats of vendors that list none."""
+        return f"{self.prefix}chats:{channel}:{account}"
+
+    def chats_shown(self, channel: str, account: str) -> str:
+        """HASH chat id -> what is known about it (core/known_chats.py)."""
+        return f"{self.prefix}chats:{channel}:{account}:shown"
+
+    def swept(self, channel: str, account: str) -> str:
+        """Until when the vendor's history was compared with what arrived, Unix ms."""
+        return f"{self.prefix}swept:{channel}:{account}"
+
+    def watch(self, channel: str, account: str, work: str) -> str:
+        """Held by the replica that looks after the account (watch, sweep), so that one does."""
+        return f"{self.prefix}watch:{channel}:{account}:{work}"
+
+    def shelf(self, name: str) -> str:
+        """A file on offer to a vendor that fetches media itself (core/files.py)."""
+        return f"{self.prefix}file:{name}"
+
     def rate(self, address: str) -> str:
         """How often this address has posted a form of late."""
         return f"{self.prefix}rate:form:{address}"

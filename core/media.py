@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import httpx
 
-from core.channel import ImageFile
+from core.channel import MediaFile
 from core.errors import Rejected
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -63,7 +63,7 @@ async def fetch_media(
     client: httpx.AsyncClient,
     allow_hosts: Collection[str] = frozenset(),
     resolve: Resolve = resolve_host,
-) -> ImageFile:
+) -> MediaFile:
     """The picture at `url`; `allow_hosts` holds `host:port`s that may be private (the sandbox).
 
     Raises Rejected with one sentence; the address itself is not in it, for it may carry a secret.
@@ -77,7 +77,7 @@ async def fetch_media(
     return image_file(content, max_bytes=max_bytes, allowed_types=allowed_types)
 
 
-def decode_base64_image(text: str, *, max_bytes: int, allowed_types: Collection[str]) -> ImageFile:
+def decode_base64_image(text: str, *, max_bytes: int, allowed_types: Collection[str]) -> MediaFile:
     """The picture in a base64 text, with or without a `data:` prefix. Raises Rejected."""
     encoded = text.partition(",")[2] if text.startswith("data:") else text
     if len(encoded) > max_bytes * 4 // 3 + 1024:
@@ -89,7 +89,7 @@ def decode_base64_image(text: str, *, max_bytes: int, allowed_types: Collection[
     return image_file(content, max_bytes=max_bytes, allowed_types=allowed_types)
 
 
-def image_file(content: bytes, *, max_bytes: int, allowed_types: Collection[str]) -> ImageFile:
+def image_file(content: bytes, *, max_bytes: int, allowed_types: Collection[str]) -> MediaFile:
     """The bytes as a picture whose type is told by the bytes themselves. Raises Rejected."""
     if len(content) > max_bytes:
         raise _too_large(max_bytes)
@@ -97,7 +97,7 @@ def image_file(content: bytes, *, max_bytes: int, allowed_types: Collection[str]
     if found not in allowed_types:
         expected = ", ".join(sorted(allowed_types))
         raise Rejected(f"This is {found or 'no picture that we know'}; the messenger takes {expected}.")
-    return ImageFile(content, media_type=found, name=f"image.{_EXTENSIONS[found]}")
+    return MediaFile(content, media_type=found, name=f"image.{_EXTENSIONS[found]}")
 
 
 def image_type(content: bytes) -> str:

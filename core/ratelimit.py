@@ -1,7 +1,11 @@
 """A fair limit on how often an account talks to its vendor."""
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from math import inf
+
+#: Things counted apart that are remembered; the longest unused is forgotten first.
+MOST_BUCKETS = 10_000
 
 
 class TokenBucket:
@@ -28,3 +32,23 @@ class TokenBucket:
     def spend_burst(self) -> None:
         """The vendor says that nothing is left: the next turn comes after one interval."""
         self._next = max(self._next, self._clock() + self._head_start + self._interval)
+
+
+class BucketShelf:
+    """A bucket per thing that is counted apart: kinds with their (rate, burst), things by kind and name."""
+
+    def __init__(self, kinds: Mapping[str, tuple[float, int]], clock: Callable[[], float]) -> None:
+        self._kinds = kinds
+        self._clock = clock
+        self._buckets: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
+
+    def buckets(self, counted: Mapping[str, str]) -> list[TokenBucket]:
+        """The buckets of the named things; a kind that nobody limits has none."""
+        return [self._bucket(kind, name) for kind, name in counted.items() if kind in self._kinds]
+
+    def _bucket(self, kind: str, name: str) -> TokenBucket:
+        bucket = self._buckets.pop((kind, name), None) or TokenBucket(*self._kinds[kind], self._clock)
+        self._buckets[kind, name] = bucket
+        if len(self._buckets) > MOST_BUCKETS:
+            self._buckets.popitem(last=False)
+        return bucket

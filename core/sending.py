@@ -20,7 +20,7 @@ from typing import Protocol
 import structlog
 
 from core.attempts import Attempt, Attempts
-from core.channel import Channel, ChatMessage, ImageFile, KeepsHistory, MessagePage, SendsImages
+from core.channel import Channel, ChatMessage, KeepsHistory, MediaFile, MessagePage, SendsImages
 from core.echoes import IMAGE_FINGERPRINT, Echoes, Expected, fingerprint
 from core.errors import ChannelError, OutcomeUnknown, Rejected, StorageDown
 from core.ids import ChatId, MessageId
@@ -72,7 +72,7 @@ class _TextPart:
 
 @dataclass(frozen=True, slots=True)
 class _ImagePart:
-    image: ImageFile
+    image: MediaFile
 
     @property
     def mark(self) -> str:
@@ -116,7 +116,7 @@ class Sender:
         return await self._send(chat_id, parts, _digest("text", chat_id, text), idempotency_key)
 
     async def send_image(
-        self, chat_id: ChatId, image: ImageFile, caption: str = "", idempotency_key: str = ""
+        self, chat_id: ChatId, image: MediaFile, caption: str = "", idempotency_key: str = ""
     ) -> Sent:
         """Send a picture, then its caption as a message of its own."""
         self._check(image)
@@ -132,12 +132,14 @@ class Sender:
         limits = self._channel.capabilities
         return [_TextPart(piece) for piece in split_text(text, limits.text_limit, limits.text_unit)]
 
-    def _check(self, image: ImageFile) -> None:
-        limits = self._channel.capabilities
-        if limits.image_types and image.media_type not in limits.image_types:
-            raise Rejected(f"Pictures must be one of {', '.join(limits.image_types)}.")
-        if limits.image_max_bytes and len(image.content) > limits.image_max_bytes:
-            raise Rejected(f"The picture is larger than {limits.image_max_bytes} bytes.")
+    def _check(self, image: MediaFile) -> None:
+        limits = self._channel.capabilities.media.get("image")
+        if limits is None:
+            raise Rejected("This messenger takes no pictures.", channel=self._channel.name)
+        if limits.types and image.media_type not in limits.types:
+            raise Rejected(f"Pictures must be one of {', '.join(limits.types)}.")
+        if len(image.content) > limits.max_bytes:
+            raise Rejected(f"The picture is larger than {limits.max_bytes} bytes.")
 
     async def _send(self, chat_id: ChatId, parts: Sequence[_Part], digest: str, given_key: str) -> Sent:
         key = given_key or secrets.token_hex(16)

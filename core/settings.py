@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.auth import KeyRing
 
+_ORIGIN = re.compile(r"https?://[^\s/?#@]+/?")
 _PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^:/@]*:([^@/]+)@")
 
 S = TypeVar("S", bound=BaseSettings)
@@ -37,6 +38,15 @@ class ServiceSettings(EnvironmentSettings):
         default=(), description="public host names of /mcp, comma separated; localhost is always allowed"
     )
     spool_dir: str = Field(default="var/spool", description="folder that keeps events while Redis is away")
+    public_url: str = Field(
+        default="", description="address under which messengers reach this service, without a path"
+    )
+    watch_seconds: float = Field(
+        default=60.0, gt=0, description="how often each account's subscription and session are looked at"
+    )
+    sweep_seconds: float = Field(
+        default=300.0, ge=0, description="how often the history is searched for lost messages; 0: never"
+    )
     send_seconds: float = Field(
         default=60.0,
         gt=0,
@@ -51,6 +61,13 @@ class ServiceSettings(EnvironmentSettings):
     def _readable(cls, value: SecretStr) -> SecretStr:
         KeyRing.parse(value)
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_origin(cls, value: str) -> str:
+        if value and not _ORIGIN.fullmatch(value):
+            raise ValueError("must be http(s)://host[:port]")
+        return value.rstrip("/")
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod
@@ -68,9 +85,9 @@ def load(first: type[S], second: type[T]) -> tuple[S, T]:
         try:
             made.append(settings())
         except ValidationError as error:
-            wrong.extend(_complaints(settings, error))
+            wrong.extend(complaints(error, prefix=settings.model_config.get("env_prefix", "")))
     if wrong:
-        _refuse(wrong)
+        refuse(wrong)
     return made[0], made[1]
 
 
@@ -79,7 +96,7 @@ def load_one(settings: type[S]) -> S:
     try:
         return settings()
     except ValidationError as error:
-        _refuse(_complaints(settings, error))
+        refuse(complaints(error, prefix=settings.model_config.get("env_prefix", "")))
 
 
 def secret_texts(settings: BaseSettings) -> list[str]:
@@ -96,17 +113,18 @@ def _passwords(address: str) -> tuple[str, str]:
     return (written[1], unquote(written[1])) if written else ("", "")
 
 
-def _complaints(settings: type[BaseSettings], error: ValidationError) -> list[str]:
-    prefix = settings.model_config.get("env_prefix", "").upper()
+def complaints(error: ValidationError, *, prefix: str) -> list[str]:
+    """A line for each wrong variable, by its name in the environment and without its value."""
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
-        name = prefix + "_".join(str(part) for part in problem["loc"]).upper()
+        name = prefix.upper() + "_".join(str(part) for part in problem["loc"]).upper()
         said = "is missing" if problem["type"] == "missing" else problem["msg"]
         lines.append(f"{name}: {said}")
     return lines
 
 
-def _refuse(wrong: list[str]) -> NoReturn:
+def refuse(wrong: list[str]) -> NoReturn:
+    """End the process (exit code 2) with the list of what is wrong."""
     sys.stderr.write("The settings are not complete. Mend these variables (see .env.example):\n")
     sys.stderr.writelines(f"  {line}\n" for line in sorted(set(wrong)))
     raise SystemExit(2)

@@ -9,11 +9,11 @@ from itertools import count
 from typing import Any
 
 from core.auth import same_secret
+from core.capabilities import Capabilities, MediaLimit
 from core.channel import (
     Arrival,
-    Capabilities,
     ChatMessage,
-    ImageFile,
+    MediaFile,
     MessagePage,
     Normalized,
     WebhookRequest,
@@ -23,7 +23,9 @@ from core.echoes import IMAGE_FINGERPRINT, fingerprint
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId
 from core.messages import IncomingMessage
 
-FAKE_LIMITS = Capabilities(text_limit=1000, image_types=("image/jpeg",), image_max_bytes=1_000_000)
+FAKE_LIMITS = Capabilities(
+    text_limit=1000, media={"image": MediaLimit(types=("image/jpeg",), max_bytes=1_000_000)}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Posted:
     chat_id: ChatId
     text: str
     sent_at: str
-    image: ImageFile | None = None
+    image: MediaFile | None = None
 
 
 async def _at_once(posted: Posted) -> None:
@@ -73,12 +75,14 @@ class FakeChannel:
         """A coming send raises `error`, before the message is taken or after; None lets one through."""
         self._failures.append((error, taken))
 
-    async def send_text(self, chat_id: ChatId, text: str) -> MessageId:
+    async def send_text(self, chat_id: ChatId, text: str, *, key: str = "") -> MessageId:
         """As the contract says; longer than the limit is a mistake of the caller."""
         assert len(text) <= self.capabilities.text_limit  # noqa: S101  # the fake keeps the vendor's rule
         return await self._post(chat_id, text, None)
 
-    async def send_image(self, chat_id: ChatId, image: ImageFile) -> MessageId:
+    async def send_image(
+        self, chat_id: ChatId, image: MediaFile, *, caption: str = "", key: str = ""
+    ) -> MessageId:
         """As the contract says."""
         return await self._post(chat_id, "", image)
 
@@ -121,7 +125,7 @@ class FakeChannel:
         arrival = self.arrival(posted.message_id, posted.chat_id, posted.text, own=True)
         return Arrival(arrival.message, arrival.event_key, own=True, fingerprint=mark)
 
-    async def _post(self, chat_id: ChatId, text: str, image: ImageFile | None) -> MessageId:
+    async def _post(self, chat_id: ChatId, text: str, image: MediaFile | None) -> MessageId:
         self.calls += 1
         error, taken = self._failures.popleft() if self._failures else (None, False)
         if error is not None and not taken:

@@ -5,9 +5,8 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Literal
 
-Unit = Literal["characters", "utf16", "bytes"]
+from core.capabilities import Unit
 
 #: The longest code point takes four bytes.
 SHORTEST_LIMIT = 4

@@ -13,7 +13,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -31,7 +31,7 @@ from core.errors import (
     Rejected,
     VendorDown,
 )
-from core.ratelimit import TokenBucket
+from core.ratelimit import BucketShelf, TokenBucket
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +67,15 @@ class Complaint:
     """What a vendor's answer says about a failure.
 
     `status` is the HTTP status that the answer means, for vendors that hide errors in a 200; 0 = as answered.
+    `kind` is the error itself where the vendor's own codes tell more than a status could; OutcomeUnknown
+    stands for "nobody can tell", which is harmless (VendorDown) for a request that may be repeated.
+    `retry_after` is in seconds, for vendors that tell it in the body.
     """
 
     words: str = ""
     status: int = 0
+    kind: type[ChannelError] | None = None
+    retry_after: float | None = None
 
 
 Describe = Callable[[httpx.Response], Complaint]
@@ -163,29 +168,32 @@ class ErrorMapping(Layer):
             raise lost_answer(request, self._channel, detail) from error
         complaint = self._describe(response)
         status = complaint.status or response.status_code
-        if status >= 300:
-            raise self._refusal(status, complaint.words, request, response)
+        if status >= 300 or complaint.kind:
+            raise self._refusal(status, complaint, request, response)
         return response
 
     def _refusal(
-        self, status: int, words: str, request: httpx.Request, response: httpx.Response
+        self, status: int, complaint: Complaint, request: httpx.Request, response: httpx.Response
     ) -> ChannelError:
-        words = masked(words, (*self._secrets, _bearer(request)))
+        words = masked(complaint.words, (*self._secrets, _bearer(request)))
         detail = f"{self._channel} answered {status}" + (f": {words}." if words else ".")
-        if status >= 500:
-            error = lost_answer(request, self._channel, detail)
-        else:
-            kind = _refusal_kind(status, words)
-            meaning = f"{kind.__doc__} " if kind is PlanRequired else ""
-            error = kind(meaning + detail, channel=self._channel)
-        error.retry_after = retry_after(response, self._wall())
+        told = complaint.retry_after
+        error = self._error(complaint.kind or _refusal_kind(status, words), detail, request)
+        error.retry_after = retry_after(response, self._wall()) if told is None else told
         return error
+
+    def _error(self, kind: type[ChannelError], detail: str, request: httpx.Request) -> ChannelError:
+        if kind is OutcomeUnknown:
+            return lost_answer(request, self._channel, detail)
+        meaning = f"{kind.__doc__} " if kind is PlanRequired else ""
+        return kind(meaning + detail, channel=self._channel)
 
 
 class RateLimit(Layer):
     """Waits for the account's turn and keeps few requests in flight.
 
-    A turn further away than `longest` seconds is refused at once with RateLimited.
+    A request that the vendor counts apart as well says so with `extensions={"counted": {"chat": chat_id}}`
+    and waits for that turn first. A turn further away than `longest` seconds is refused with RateLimited.
     """
 
     def __init__(
@@ -193,30 +201,35 @@ class RateLimit(Layer):
         inner: httpx.AsyncBaseTransport,
         *,
         bucket: TokenBucket,
+        apart: BucketShelf,
         timing: Timing,
         longest: float,
         in_flight: int,
     ) -> None:
         super().__init__(inner)
         self._bucket = bucket
+        self._apart = apart
         self._timing = timing
         self._longest = longest
         self._slots = asyncio.Semaphore(in_flight)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await self._turn()
+        counted: Mapping[str, str] = request.extensions.get("counted", {})
+        buckets = [*self._apart.buckets(counted), self._bucket]
+        for bucket in buckets:
+            await self._turn(bucket)
         try:
             async with self._slots:
                 response = await self._inner.handle_async_request(request)
         except RateLimited:
-            self._bucket.spend_burst()
+            buckets[0].spend_burst()
             raise
         if response.headers.get("x-ratelimit-remaining") == "0":
             self._bucket.spend_burst()
         return response
 
-    async def _turn(self) -> None:
-        wait = self._bucket.reserve(self._longest)
+    async def _turn(self, bucket: TokenBucket) -> None:
+        wait = bucket.reserve(self._longest)
         if wait > self._longest:
             raise RateLimited("Too many requests of this account are waiting already.", retry_after=wait)
         if wait:
@@ -287,6 +300,8 @@ _BY_STATUS: dict[int, type[ChannelError]] = {
 
 
 def _refusal_kind(status: int, words: str) -> type[ChannelError]:
+    if status >= 500:
+        return OutcomeUnknown
     if status < 400:
         return VendorDown
     if status == 403:

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from core.channel import Arrival, Channel, WebhookRequest
+from core.channel import Arrival, Channel, ShakesHands, WebhookRequest
 from core.echoes import storage_errors
 from core.errors import StorageDown
 from core.ids import DEFAULT_ACCOUNT, AccountId
@@ -23,10 +23,12 @@ from core.inbox import Stored
 from core.jsontext import UnreadableJSON, read_json
 from core.problems import Problem, from_channel_error, problem
 
-MAX_BYTES = 1_048_576
 PATIENCE_SECONDS = 1.5
 
-_OK = Response(b'{"ok":true}', media_type="application/json")
+_ANSWERS = {
+    "json": Response(b'{"ok":true}', media_type="application/json"),
+    "ok": Response(b"ok", media_type="text/plain"),
+}
 
 
 class Intake(Protocol):
@@ -41,20 +43,38 @@ class Burial(Protocol):
     async def bury(self, door: str, reason: str, detail: str, payload: bytes) -> object: ...
 
 
+class Listener(Protocol):
+    """Who hears of what was stored, after the vendor's thanks is due (core/afterwards.py); never waits."""
+
+    def note(self, channel: Channel, arrivals: Sequence[Arrival], stored: Sequence[Stored]) -> None: ...
+
+
+class Deaf:
+    """Nobody listens."""
+
+    def note(self, channel: Channel, arrivals: Sequence[Arrival], stored: Sequence[Stored]) -> None:
+        """Nothing."""
+
+
 def webhook_routes(
     channel_name: str,
     accounts: Mapping[AccountId, Channel],
     inbox: Intake,
     dead: Burial,
     *,
-    max_bytes: int = MAX_BYTES,
     count: Callable[[str], None] = lambda outcome: None,
+    listener: Listener | None = None,
 ) -> list[Route]:
-    """POST /webhook/{channel}, with /{account} and /{secret}; `count` is told the outcome of every event."""
-    door = _Door(channel_name, accounts, inbox, dead, max_bytes, count)
+    """POST /webhook/{channel}, with /{account} and /{secret}, and GET where the vendor checks an address so.
+
+    `count` is told the outcome of every event.
+    """
+    door = _Door(channel_name, accounts, inbox, dead, count, listener or Deaf())
+    checks = any(isinstance(channel, ShakesHands) for channel in accounts.values())
+    methods = ["POST", "GET"] if checks else ["POST"]
     path = f"/webhook/{channel_name}"
     return [
-        Route(path + rest, door.receive, methods=["POST"])
+        Route(path + rest, door.receive, methods=methods)
         for rest in ("", "/{account}", "/{account}/{secret}")
     ]
 
@@ -65,55 +85,62 @@ class _Door:
     accounts: Mapping[AccountId, Channel]
     inbox: Intake
     dead: Burial
-    max_bytes: int
     count: Callable[[str], None]
+    listener: Listener
 
     async def receive(self, request: Request) -> Response:
-        """One delivery of the vendor."""
+        """One delivery of the vendor, or its check of our address."""
         try:
-            body = await self._body(request)
-            await self._take(self._authentic(request, body), body, request.headers.get("content-type", ""))
+            return await self._receive(request)
         except Problem as refused:
             self.count("refused")
             return refused.response
         except StorageDown as error:
             self.count("storage_down")
             return from_channel_error(error)
-        return _OK
+
+    async def _receive(self, request: Request) -> Response:
+        shown = _shown(request, await self._body(request))
+        addressed = self._addressed(request)
+        agreed = next(filter(None, (_handshake(channel, shown) for channel in addressed)), None)
+        if agreed is not None:
+            return PlainTextResponse(agreed)
+        believed = [channel for channel in addressed if shown.method == "POST" and channel.verify(shown)]
+        if not believed:
+            raise Problem(problem(401, "unauthorized", "This is not an authentic delivery."))
+        await self._take(believed, shown.body, request.headers.get("content-type", ""))
+        return _ANSWERS[believed[0].capabilities.webhook_answer]
+
+    def _addressed(self, request: Request) -> list[Channel]:
+        """The account of the path; without one the default, or all where they share an address."""
+        named = request.path_params.get("account")
+        if named is None and self._some.capabilities.shared_webhook:
+            return list(self.accounts.values())
+        channel = self.accounts.get(AccountId(named or DEFAULT_ACCOUNT))
+        return [channel] if channel else []
+
+    @property
+    def _some(self) -> Channel:
+        return next(iter(self.accounts.values()))
 
     async def _body(self, request: Request) -> bytes:
         """The raw body; reads no further than the cap, whatever Content-Length says."""
+        largest = self._some.capabilities.webhook_max_bytes
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > self.max_bytes:
-            raise Problem(self._too_large())
+        if declared.isdecimal() and int(declared[:20]) > largest:
+            raise Problem(_too_large(largest))
         pieces, size = [], 0
         try:
             async for piece in request.stream():
                 size += len(piece)
-                if size > self.max_bytes:
-                    raise Problem(self._too_large())
+                if size > largest:
+                    raise Problem(_too_large(largest))
                 pieces.append(piece)
         except ClientDisconnect as gone:
             raise Problem(problem(400, "incomplete", "The body ended early.")) from gone
         return b"".join(pieces)
 
-    def _too_large(self) -> Response:
-        answer = problem(413, "too_large", f"The body is larger than {self.max_bytes} bytes.")
-        answer.headers["Connection"] = "close"
-        return answer
-
-    def _authentic(self, request: Request, body: bytes) -> Channel:
-        account = AccountId(request.path_params.get("account", DEFAULT_ACCOUNT))
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]
-        }
-        shown = WebhookRequest(body, headers, request.path_params.get("secret", ""))
-        channel = self.accounts.get(account)
-        if channel is None or not channel.verify(shown):
-            raise Problem(problem(401, "unauthorized", "This is not an authentic delivery."))
-        return channel
-
-    async def _take(self, channel: Channel, body: bytes, content_type: str) -> None:
+    async def _take(self, channels: Sequence[Channel], body: bytes, content_type: str) -> None:
         if not body:
             raise Problem(problem(400, "empty_body", "The body is empty."))
         try:
@@ -123,27 +150,56 @@ class _Door:
             if not _may_be_json(content_type):
                 raise Problem(problem(415, "not_json", "Send application/json.")) from error
             return
-        if parsed != {}:  # the owner's own check of the address
-            await self._store(channel, parsed, body)
+        if parsed == {}:  # the owner's own check of the address
+            return
+        foreign = [await self._store(channel, parsed, body) for channel in channels]
+        if nobodys := frozenset.intersection(*foreign):
+            await self._bury("other_account", ", ".join(sorted(nobodys))[:200], body)
 
-    async def _store(self, channel: Channel, parsed: Any, body: bytes) -> None:
+    async def _store(self, channel: Channel, parsed: Any, body: bytes) -> frozenset[str]:
+        """Queue what the body means to this account; the accounts named in it that are others."""
         try:
             meaning = channel.normalize(parsed)
             if meaning.unknown:
                 await self._bury("unknown_payload", meaning.unknown, body)
-            for outcome in await self.inbox.put(meaning.arrivals):
+            stored = await self.inbox.put(meaning.arrivals)
+            for outcome in stored:
                 self.count(outcome)
+            self.listener.note(channel, meaning.arrivals, stored)
         except StorageDown:
             raise
         except Exception as error:  # noqa: BLE001  # a body that breaks our code must not be repeated for ever
             structlog.get_logger().exception("normalize_failed", channel=self.name, account=channel.account)
             await self._bury("normalize_failed", type(error).__name__, body)
+            return frozenset()
+        return meaning.foreign
 
     async def _bury(self, reason: str, detail: str, body: bytes) -> None:
         with storage_errors():
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.dead.bury(f"webhook:{self.name}", reason, detail, body)
         self.count("dead_letter")
+
+
+def _shown(request: Request, body: bytes) -> WebhookRequest:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+    return WebhookRequest(
+        body,
+        headers,
+        secret=request.path_params.get("secret", ""),
+        method="POST" if request.method == "POST" else "GET",
+        query=dict(request.query_params),
+    )
+
+
+def _handshake(channel: Channel, shown: WebhookRequest) -> str | None:
+    return channel.handshake(shown) if isinstance(channel, ShakesHands) else None
+
+
+def _too_large(largest: int) -> Response:
+    answer = problem(413, "too_large", f"The body is larger than {largest} bytes.")
+    answer.headers["Connection"] = "close"
+    return answer
 
 
 def _may_be_json(content_type: str) -> bool:

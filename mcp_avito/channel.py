@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from core.auth import same_secret
+from core.capabilities import Capabilities, MediaLimit, Rate
 from core.channel import (
-    Capabilities,
     ChatInfo,
     ChatPage,
-    ImageFile,
+    MediaFile,
     MediaLink,
     MessagePage,
     Normalized,
@@ -56,11 +56,9 @@ class AvitoChannel:
         self._secret = settings.webhook_secret.get_secret_value()
         self._capabilities = Capabilities(
             text_limit=TEXT_LIMIT,
-            image_types=IMAGE_TYPES,
-            image_max_bytes=IMAGE_MAX_BYTES,
+            media={"image": MediaLimit(types=IMAGE_TYPES, max_bytes=IMAGE_MAX_BYTES)},
             delete_window_seconds=DELETE_WINDOW_SECONDS,
-            requests_per_second=settings.requests_per_second,
-            burst=settings.burst,
+            rates=(Rate(applies_to="every call (ours: Avito publishes none)", calls=1, seconds=1),),
             webhook_authenticity="path_secret",
         )
 
@@ -80,11 +78,16 @@ class AvitoChannel:
         """Close the client's connections."""
         await self._client.aclose()
 
-    async def send_text(self, chat_id: ChatId, text: str) -> MessageId:
+    async def send_text(self, chat_id: ChatId, text: str, *, key: str = "") -> MessageId:
+        """There is no idempotency key (§8)."""
+        del key
         return MessageId((await self._client.post_send_message(chat_id, text)).id)
 
-    async def send_image(self, chat_id: ChatId, image: ImageFile) -> MessageId:
-        """Upload, then send (§3.6): until the second step nobody sees the picture."""
+    async def send_image(
+        self, chat_id: ChatId, image: MediaFile, *, caption: str = "", key: str = ""
+    ) -> MessageId:
+        """Upload, then send (§3.6): until the second step nobody sees the picture. There are no captions."""
+        del caption, key
         if image.media_type not in IMAGE_TYPES:
             raise Rejected(
                 f"Avito takes no {image.media_type}, only {', '.join(IMAGE_TYPES)}.", channel=CHANNEL

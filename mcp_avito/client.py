@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from core.channel import ImageFile
+from core.channel import MediaFile
 from core.errors import AuthFailed, Forbidden, NotFound, Rejected
 from core.http import (
     REPEATABLE,
@@ -124,7 +124,7 @@ class AvitoClient:
         body = {"type": "text", "message": {"text": without_surrogates(text)}}
         return await self._post(Sent, f"{await self._chat('v1', chat_id)}/messages", body, send=True)
 
-    async def upload_images(self, image: ImageFile) -> str:
+    async def upload_images(self, image: MediaFile) -> str:
         """POST v1 uploadImages (§3.6): the id of the stored picture, which nobody sees yet."""
         path = f"{await self._account('v1')}/uploadImages"
         files = {"uploadfile[]": (image.name, image.content, image.media_type)}

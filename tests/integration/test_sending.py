@@ -9,7 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from core.attempts import Attempts
-from core.channel import Capabilities, ImageFile
+from core.capabilities import Capabilities
+from core.channel import MediaFile
 from core.echoes import Echoes
 from core.errors import (
     ChannelError,
@@ -29,7 +30,7 @@ from tests.integration.intake_fixture import KEYS, Line, connect, line_to
 
 CHAT = ChatId("u2i-1")
 THREE = "Раз. " * 100 + "Два. " * 100 + "Три. " * 100
-PICTURE = ImageFile(b"\xff\xd8picture")
+PICTURE = MediaFile(b"\xff\xd8picture")
 
 #: Half as long again as a vendor call may take, ms.
 LEASE_MS = 90_000
@@ -154,9 +155,9 @@ async def test_a_picture_goes_first_and_its_caption_follows(redis_url: str) -> N
         assert (again.message_ids, again.duplicate) == (sent.message_ids, True)
 
 
-@pytest.mark.parametrize("image", [ImageFile(b"x" * 1_000_001), ImageFile(b"<svg/>", "image/svg+xml")])
+@pytest.mark.parametrize("image", [MediaFile(b"x" * 1_000_001), MediaFile(b"<svg/>", "image/svg+xml")])
 async def test_a_picture_that_the_vendor_does_not_take_is_refused_first(
-    redis_url: str, image: ImageFile
+    redis_url: str, image: MediaFile
 ) -> None:
     async with post(redis_url) as here:
         with pytest.raises(Rejected):

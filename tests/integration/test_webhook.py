@@ -18,8 +18,8 @@ from starlette.applications import Starlette
 from core.deadletters import DeadLetter, DeadLetters
 from core.ids import DEFAULT_ACCOUNT, AccountId
 from core.inbox import Inbox
-from core.testing import FakeChannel
-from core.webhook import MAX_BYTES, webhook_routes
+from core.testing import FAKE_LIMITS, FakeChannel
+from core.webhook import webhook_routes
 from tests.integration.intake_fixture import KEYS, connect, line_to, open_inbox, queued
 
 SECRET, SHOP_SECRET = "default-path-secret", "shop-path-secret"
@@ -254,11 +254,11 @@ async def test_a_body_without_an_honest_length_is_read_no_further_than_the_cap(
         await service.app(scope, receive, send)
 
     assert answers[0]["status"] == 413
-    assert read <= MAX_BYTES + 65_536
+    assert read <= FAKE_LIMITS.webhook_max_bytes + 65_536
 
 
 async def test_a_body_of_exactly_the_cap_is_read(redis_url: str, tmp_path: Path) -> None:
-    body = json.dumps(MESSAGE).encode().ljust(MAX_BYTES)
+    body = json.dumps(MESSAGE).encode().ljust(FAKE_LIMITS.webhook_max_bytes)
     async with serving(redis_url, tmp_path) as service:
         assert (await service.post(body)).status_code == 200
         assert (await service.post(body + b" ")).status_code == 413

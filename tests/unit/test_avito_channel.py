@@ -9,10 +9,10 @@ import pytest
 from core.channel import (
     DeletesMessages,
     HasToken,
-    ImageFile,
     KeepsHistory,
     ListsChats,
     MarksRead,
+    MediaFile,
     ResolvesMedia,
     SendsImages,
     Subscribes,
@@ -224,14 +224,14 @@ async def test_a_history_without_any_time_counts_as_new() -> None:
 async def test_a_picture_is_uploaded_and_then_sent() -> None:
     avito = Avito(uploadImages={"77.a": {}}, image={"id": "cc02"})
 
-    assert await avito.channel.send_image(CHAT, ImageFile(b"\x89PNG", "image/png", "a.png")) == "cc02"
+    assert await avito.channel.send_image(CHAT, MediaFile(b"\x89PNG", "image/png", "a.png")) == "cc02"
     assert avito.called("image") == [{"image_id": "77.a"}]
 
 
 @pytest.mark.parametrize(
-    "image", [ImageFile(b"RIFF", "image/webp", "a.webp"), ImageFile(bytes(24 * 1024 * 1024 + 1))]
+    "image", [MediaFile(b"RIFF", "image/webp", "a.webp"), MediaFile(bytes(24 * 1024 * 1024 + 1))]
 )
-async def test_a_picture_that_avito_would_refuse_is_not_uploaded(image: ImageFile) -> None:
+async def test_a_picture_that_avito_would_refuse_is_not_uploaded(image: MediaFile) -> None:
     avito = Avito()
 
     with pytest.raises(Rejected):

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from core.channel import ImageFile
+from core.channel import MediaFile
 from core.errors import AuthFailed, ChannelError, NotFound, OutcomeUnknown, PlanRequired, Rejected, VendorDown
 from core.http import Token
 from mcp_avito.client import AvitoClient, describe
@@ -114,7 +114,7 @@ async def test_half_an_emoji_is_sent_as_a_replacement_sign() -> None:
 async def test_an_image_is_uploaded_under_avitos_part_name() -> None:
     desk = Desk({"12345.9f8e": {"32x32": "https://img.example.test/32.jpg"}})
 
-    image_id = await desk.client.upload_images(ImageFile(b"\x89PNG", "image/png", "кот.png"))
+    image_id = await desk.client.upload_images(MediaFile(b"\x89PNG", "image/png", "кот.png"))
 
     assert image_id == "12345.9f8e"
     assert desk.line == f"POST {V1}/uploadImages"
@@ -273,7 +273,7 @@ async def test_a_change_that_was_not_made_is_told(answer: Any, kind: type[Channe
 
 async def test_an_upload_without_an_id_is_refused() -> None:
     with pytest.raises(Rejected):
-        await Desk({}).client.upload_images(ImageFile(b"x"))
+        await Desk({}).client.upload_images(MediaFile(b"x"))
 
 
 @pytest.mark.parametrize("message_id", ["", ".", "..", "x" * 513])

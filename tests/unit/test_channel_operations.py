@@ -6,12 +6,12 @@ from typing import Any, cast
 import pytest
 from pydantic import BaseModel
 
+from core.capabilities import Capabilities
 from core.channel import (
-    Capabilities,
     Channel,
     ChatInfo,
     ChatPage,
-    ImageFile,
+    MediaFile,
     MediaLink,
     TokenStatus,
     WebhookStatus,
@@ -30,7 +30,7 @@ from core.sending import Sender, Sent
 from core.testing import FAKE_LIMITS, FakeChannel, FakeChannelWithHistory
 
 JPEG = b"\xff\xd8\xff\xe0" + b"0" * 20
-PICTURE = ImageFile(JPEG, media_type="image/jpeg", name="image.jpg")
+PICTURE = MediaFile(JPEG, media_type="image/jpeg", name="image.jpg")
 SECOND = AccountId("second")
 
 
@@ -38,19 +38,19 @@ class FakeSender:
     """Remembers what it was asked to send; fails for the chats that it is told."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str, str | ImageFile, str]] = []
+        self.sent: list[tuple[str, str | MediaFile, str]] = []
         self.errors: dict[str, ChannelError] = {}
 
     async def send_text(self, chat_id: ChatId, text: str, idempotency_key: str = "") -> Sent:
         return self._send(chat_id, text, idempotency_key)
 
     async def send_image(
-        self, chat_id: ChatId, image: ImageFile, caption: str = "", idempotency_key: str = ""
+        self, chat_id: ChatId, image: MediaFile, caption: str = "", idempotency_key: str = ""
     ) -> Sent:
         del caption
         return self._send(chat_id, image, idempotency_key)
 
-    def _send(self, chat_id: ChatId, what: str | ImageFile, key: str) -> Sent:
+    def _send(self, chat_id: ChatId, what: str | MediaFile, key: str) -> Sent:
         if chat_id in self.errors:
             raise self.errors[chat_id]
         duplicate = bool(key) and key in [one[2] for one in self.sent]
@@ -124,7 +124,7 @@ class Desk:
     async def call(self, name: str, **arguments: Any) -> Any:
         return await self.operations[name].call(arguments)
 
-    async def _fetch(self, url: str) -> ImageFile:
+    async def _fetch(self, url: str) -> MediaFile:
         self.fetched.append(url)
         return PICTURE
 

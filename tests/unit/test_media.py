@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 
-from core.channel import ImageFile
+from core.channel import MediaFile
 from core.errors import Rejected
 from core.media import decode_base64_image, fetch_media, image_type, is_public
 
@@ -33,7 +33,7 @@ class Internet:
         self.asked.append(request)
         return self._handler(request)
 
-    async def fetch(self, url: str, allow_hosts: frozenset[str] = frozenset()) -> ImageFile:
+    async def fetch(self, url: str, allow_hosts: frozenset[str] = frozenset()) -> MediaFile:
         async with httpx.AsyncClient(transport=httpx.MockTransport(self.answer)) as client:
             return await fetch_media(
                 url,

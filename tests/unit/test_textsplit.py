@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.textsplit import Unit, split_text
+from core.capabilities import Unit
+from core.textsplit import split_text
 
 FAMILY = "👨‍👩‍👧‍👦"
 THUMB = "👍🏽"
