@@ -34,12 +34,14 @@ class Arrival:
     `event_key` names the vendor's event: a repeated delivery has the same key. `own` marks a message that
     the account itself wrote: our echo, or an operator in the vendor's app. `fingerprint` is what our pending
     send of the same content registers (see core/echoes.py); "" when the content cannot be compared.
+    `ends_chat`: the customer blocked us or removed the chat, so our own list of chats forgets it.
     """
 
     message: IncomingMessage
     event_key: str
     own: bool = False
     fingerprint: str = ""
+    ends_chat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,9 @@ class TokenStatus(BaseModel):
 
     valid: bool
     expires_at: str = Field(default="", description="ISO 8601, UTC; empty when unknown")
+    renew_at: str = Field(
+        default="", description="when the watch should refresh it, ISO 8601, UTC; empty: it renews itself"
+    )
 
 
 class MediaLink(BaseModel):

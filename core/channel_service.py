@@ -12,10 +12,12 @@ from typing import Any, Generic, Protocol, TypeVar
 import httpx
 from redis.asyncio import Redis
 
+from core.afterwards import Afterwards
 from core.app import VERSION, ServiceParts, build_app
 from core.attempts import Attempts
 from core.auth import KeyRing
-from core.channel import Channel
+from core.background import running
+from core.channel import Channel, ListsChats
 from core.channel_operations import Account, ChannelOperations, capabilities_of
 from core.clock import SystemClock
 from core.connections import redis_client
@@ -24,6 +26,7 @@ from core.echoes import Echoes
 from core.ids import AccountId, ChannelName
 from core.inbox import Inbox
 from core.keys import Keys
+from core.known_chats import KnownChats
 from core.media import fetch_media
 from core.observability import Metrics, configure_logging
 from core.operations import Operation
@@ -32,8 +35,11 @@ from core.sending import Sender
 from core.serve import serve, serve_stdio
 from core.settings import ServiceSettings, secret_texts
 from core.spool import Spool
+from core.sweep import Sweeper
+from core.sweep_marks import SweepMarks
 from core.tokens import TokenStores
 from core.vendor_settings import VendorSettings
+from core.watchdog import Watchdog
 from core.webhook import webhook_routes
 
 _FETCH_SECONDS = 20.0
@@ -89,6 +95,16 @@ class _Wiring(Generic[S, C]):
         self._channels = {
             name: made.open_account(name, settings, stores) for name, settings in made.accounts.items()
         }
+        self._known = KnownChats(self._redis, self._keys, made.service.channel)
+        lists = all(isinstance(channel, ListsChats) for channel in self._channels.values())
+        self._afterwards = Afterwards(None if lists else self._known)
+        self._watchdog = Watchdog(
+            self._channels,
+            clock=SystemClock(),
+            metrics=self._metrics,
+            public_url=made.settings.public_url,
+            every=made.settings.watch_seconds,
+        )
         echoes = Echoes(self._redis, self._keys)
         attempts = Attempts(self._redis, self._keys, SystemClock(), longest=made.settings.send_seconds)
         self._accounts = {
@@ -120,6 +136,7 @@ class _Wiring(Generic[S, C]):
                 self._inbox,
                 DeadLetters(self._redis, self._keys),
                 count=lambda outcome: self._metrics.webhook_events.labels(name, outcome).inc(),
+                listener=self._afterwards,
             ),
             openapi_extra=_webhook_paths(name),
             allowed_hosts=made.settings.allowed_hosts,
@@ -134,9 +151,22 @@ class _Wiring(Generic[S, C]):
                 stack.push_async_callback(channel.aclose)
             if self._intake:
                 await stack.enter_async_context(self._inbox.run())
+                await stack.enter_async_context(self._afterwards.run())
+                await stack.enter_async_context(running(self._watchdog.run(), self._sweeping()))
             for account in self._accounts.values():
                 stack.push_async_callback(account.sender.close)
             yield
+
+    async def _sweeping(self) -> None:
+        sweeper = Sweeper(
+            self._inbox,
+            self._known,
+            SweepMarks(self._redis, self._keys),
+            clock=SystemClock(),
+            recovered=lambda one, found: self._metrics.recovered.labels(one.name, one.account).inc(found),
+            listener=self._afterwards,
+        )
+        await sweeper.run(self._channels.values(), every=self._made.settings.sweep_seconds)
 
     def _fetch(self, channel: Channel) -> Any:
         return partial(
@@ -148,17 +178,25 @@ class _Wiring(Generic[S, C]):
         )
 
     async def _health(self) -> Mapping[str, Any]:
-        return {"status": "ok", "service": self._made.service.name, "spooled": self._inbox.waiting}
+        return {
+            "status": "ok",
+            "service": self._made.service.name,
+            "spooled": self._inbox.waiting,
+            "accounts": self._watchdog.health(),
+        }
 
     async def _info(self) -> Mapping[str, Any]:
-        accounts = list(self._channels.items())
-        up = await asyncio.gather(*(channel.is_up() for _, channel in accounts))
+        up = await asyncio.gather(*(channel.is_up() for channel in self._channels.values()))
+        states = self._watchdog.states
         return {
             "service": self._made.service.name,
             "version": VERSION,
             "channel": self._made.service.channel,
-            "capabilities": capabilities_of(accounts[0][1]),
-            "accounts": {name: {"vendor_up": well} for (name, _), well in zip(accounts, up, strict=True)},
+            "capabilities": capabilities_of(next(iter(self._channels.values()))),
+            "accounts": {
+                name: {"vendor_up": well, **states[name].model_dump(mode="json")}
+                for name, well in zip(self._channels, up, strict=True)
+            },
             "spooled": self._inbox.waiting,
         }
 

@@ -98,9 +98,20 @@ class Metrics:
             "eldoleado_queue_depth", "Messages or chats that wait", ["queue", "place"], registry=self.registry
         )
 
+        self.account_healthy = self._gauge("account_healthy", "1 when nothing is wrong", "channel", "account")
+        self.account_troubles = self._gauge(
+            "account_trouble", "1 while an account has this trouble", "channel", "account", "code"
+        )
+        self.recovered = self._counter(
+            "recovered", "Messages that no webhook brought, found in the history", "channel", "account"
+        )
+
     def exposition(self) -> tuple[bytes, str]:
         """The body of /metrics and its content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
     def _counter(self, name: str, says: str, *labels: str) -> Counter:
         return Counter(f"eldoleado_{name}", says, labels, registry=self.registry)
+
+    def _gauge(self, name: str, says: str, *labels: str) -> Gauge:
+        return Gauge(f"eldoleado_{name}", says, labels, registry=self.registry)

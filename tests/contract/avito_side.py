@@ -7,10 +7,20 @@ from urllib.parse import unquote
 import httpx
 import respx
 
-from core.channel import WebhookRequest
+from core.channel import Normalized, WebhookRequest
+from core.errors import (
+    ChannelError,
+    Forbidden,
+    NotFound,
+    OutcomeUnknown,
+    PlanRequired,
+    RateLimited,
+    Rejected,
+)
 from core.ids import AccountId
 from mcp_avito.channel import AvitoChannel
 from mcp_avito.client import AvitoClient
+from mcp_avito.normalize import normalize
 from mcp_avito.settings import AvitoSettings
 from tests.contract.fake_time import FakeTime
 
@@ -31,7 +41,26 @@ SETTINGS = AvitoSettings(
 class AvitoSide:
     """One account with the channel in front of it."""
 
+    chats: ClassVar[tuple[str, ...]] = ("u2i-AbC~1", "a b/c{d}", "%2F..%00?x=1#y", "чат", "{}", "-")
+    bad_chats: ClassVar[tuple[str, ...]] = ("", ".", "..", "x" * 513)
     expiries: ClassVar[tuple[str, ...]] = ("401", "403", "result", "result in a 200")
+    has_plan = True
+    echoes = True
+    tells_wait = True
+    refusals: ClassVar[tuple[tuple[str, int, Any, type[ChannelError]], ...]] = (
+        ("bad request", 400, {"error": {"code": 400, "message": "too long"}}, Rejected),
+        ("missing right", 403, {"error": {"code": 403, "message": "no such right"}}, Forbidden),
+        ("no chat", 404, {"error": {"code": 404, "message": "chat not found"}}, NotFound),
+        ("no plan", 402, {"error": {"code": 402, "message": "payment required"}}, PlanRequired),
+        ("no plan in a 403", 403, {"error": {"message": "Нужна подписка"}}, PlanRequired),
+        ("too many", 429, {"error": {"code": 429, "message": "slow down"}}, RateLimited),
+        ("their fault", 500, {"error": {"code": 500, "message": "oops"}}, OutcomeUnknown),
+        ("gateway", 502, "<h1>Bad Gateway</h1>", OutcomeUnknown),
+        ("maintenance", 503, "", OutcomeUnknown),
+        ("an error in a 200", 200, {"error": {"code": 400, "message": "bad text"}}, Rejected),
+        ("a 200 without an id", 200, {"ok": True}, OutcomeUnknown),
+        ("a 200 that is no JSON", 200, "<html>", OutcomeUnknown),
+    )
 
     def __init__(self) -> None:
         self.time = FakeTime()
@@ -46,13 +75,14 @@ class AvitoSide:
         self._good = ""
         self._expired = httpx.Response(401, json={"error": {"code": 401, "message": "bad token"}})
         self._refuses_all = False
+        self._refusal: httpx.Response | None = None
         self.router = self._routes()
         network = httpx.MockTransport(self.router.async_handler)
         self.client = AvitoClient(SETTINGS, timing=self.time.timing, transport=network)
         self.channel = AvitoChannel(self.client, SETTINGS, account=AccountId("shop"))
 
     def _routes(self) -> respx.MockRouter:
-        router = respx.MockRouter(base_url=BASE, assert_all_called=False)
+        router = respx.MockRouter(base_url=BASE, assert_all_called=False, assert_all_mocked=False)
         chat = rf"{BASE}/messenger/v\d/accounts/{ME}/chats/(?P<chat>[^/?]+)"
         router.post("/token").mock(side_effect=self._token)
         router.get("/core/v1/accounts/self").mock(side_effect=self._behind_gate(self._self))
@@ -116,6 +146,17 @@ class AvitoSide:
         body = {"error": {"code": 402, "message": "нужна подписка"}}
         self._gates += [None, httpx.Response(402, json=body)]
 
+    def answer_next(self, status: int, body: Any) -> None:
+        self._refusal = _answer(status, body)
+
+    def meaning_of(self, body: Any) -> Normalized:
+        return normalize(
+            body,
+            user_id=ME,
+            account=AccountId("default"),
+            fingerprint=lambda text: f"<{text}>",
+        )
+
     def _token(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
         self.tokens_issued += 1
@@ -141,6 +182,9 @@ class AvitoSide:
         return httpx.Response(200, json={"id": ME, "name": "Мастерская"})
 
     def _send(self, request: httpx.Request, chat: str) -> httpx.Response:
+        if self._refusal is not None:
+            refusal, self._refusal = self._refusal, None
+            return refusal
         chat_id, text = unquote(chat), json.loads(request.content)["message"]["text"]
         message_id = f"bb{len(self.taken):02}"
         self.taken.append((chat_id, text))
@@ -159,3 +203,9 @@ class AvitoSide:
 
 def _fresh(response: httpx.Response) -> httpx.Response:
     return httpx.Response(response.status_code, headers=response.headers, content=response.content)
+
+
+def _answer(status: int, body: Any) -> httpx.Response:
+    if isinstance(body, str):
+        return httpx.Response(status, html=body)
+    return httpx.Response(status, json=body)

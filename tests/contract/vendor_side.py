@@ -2,17 +2,36 @@
 
 from typing import Any, Protocol
 
-from core.channel import Channel, WebhookRequest
+from core.channel import Channel, Normalized, WebhookRequest
+from core.errors import ChannelError
 from tests.contract.avito_side import AvitoSide
+from tests.contract.fake_time import FakeTime
 
 
 class VendorSide(Protocol):
     """A vendor in memory, with the real channel in front of it and time that does not pass by itself.
 
-    `secrets` are strings that must appear in no error and no log line. `taken` lists what reached the vendor
-    as (chat id, text). The class attribute `expiries` names the ways in which it says that a token expired.
+    `secrets` are strings that must appear in no error and no log line. `taken` lists what reached the
+    customer as (chat id, text).
+
+    chats        valid chat ids, at least four, in the hardest forms that the vendor has
+    bad_chats    ids that must reach nobody
+    expiries     ways in which it says that a token expired, where a fresh one helps
+    has_plan     whether the API is part of a paid plan
+    echoes       whether it pushes our own sends back
+    tells_wait   whether its 429 names the seconds
+    refusals     (label, HTTP status, body, error) of everything that a send can be refused with
     """
 
+    chats: tuple[str, ...]
+    bad_chats: tuple[str, ...]
+    expiries: tuple[str, ...]
+    has_plan: bool
+    echoes: bool
+    tells_wait: bool
+    refusals: tuple[tuple[str, int, Any, type[ChannelError]], ...]
+
+    time: FakeTime
     taken: list[tuple[str, str]]
     slept: list[float]
     tokens_issued: int
@@ -28,10 +47,16 @@ class VendorSide(Protocol):
         """The echo of a message that was sent."""
 
     def webhook(self, body: bytes, *, authentic: bool) -> WebhookRequest: ...
+    def meaning_of(self, body: Any) -> Normalized:
+        """What a file of tests/payloads means, with the account and fingerprints that its pair expects."""
+
     def expire_token(self, how: str) -> None: ...
     def refuse_credentials(self) -> None: ...
     def limit_rate(self, retry_after: float) -> None:
         """The next request is answered with "too many"."""
+
+    def answer_next(self, status: int, body: Any) -> None:
+        """The next send is answered with this, and not carried out."""
 
     def lose_answers(self, how: str) -> None:
         """Requests are carried out, but the answer is: timeout, reset, 502."""
@@ -42,5 +67,9 @@ class VendorSide(Protocol):
     def end_plan(self) -> None: ...
 
 
-SIDES = {"avito": AvitoSide}
-EXPIRIES = [(name, how) for name, side in SIDES.items() for how in side.expiries]
+SIDES: dict[str, type[Any]] = {"avito": AvitoSide}
+
+
+def each(attribute: str) -> list[Any]:
+    """(channel, item) for every item of a side's table, to run one case per row."""
+    return [(name, item) for name, side in sorted(SIDES.items()) for item in getattr(side, attribute)]

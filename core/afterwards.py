@@ -1,0 +1,80 @@
+"""What follows a stored webhook without holding up its 200: our list of chats, and heard button presses."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from core.channel import AnswersPresses, Arrival, Channel
+from core.errors import ChannelError
+from core.ids import AccountId
+from core.inbox import Stored
+
+#: Deliveries that may wait; what comes beyond goes without.
+MOST_WAITING = 1_000
+_NEWS = ("queued", "spooled")
+
+
+class Remembers(Protocol):
+    """Our own list of chats (core/known_chats.py)."""
+
+    async def note(self, account: AccountId, arrivals: Sequence[Arrival]) -> None: ...
+
+
+class _Work(NamedTuple):
+    channel: Channel
+    arrivals: Sequence[Arrival]
+
+
+class Afterwards:
+    """Does its work one delivery after the other while `run()` is entered; a failure costs that work only."""
+
+    def __init__(self, known: Remembers | None = None) -> None:
+        self._known = known
+        self._waiting: asyncio.Queue[_Work] = asyncio.Queue(MOST_WAITING)
+
+    def note(self, channel: Channel, arrivals: Sequence[Arrival], stored: Sequence[Stored]) -> None:
+        """Take over what was new in a delivery; never waits."""
+        new = [one for one, outcome in zip(arrivals, stored, strict=True) if outcome in _NEWS]
+        if not new or not (self._known or isinstance(channel, AnswersPresses)):
+            return
+        try:
+            self._waiting.put_nowait(_Work(channel, new))
+        except asyncio.QueueFull:
+            structlog.get_logger().warning("afterwards_full", channel=channel.name, account=channel.account)
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Own the worker; what waits at the end is still done."""
+        async with asyncio.TaskGroup() as tasks:
+            worker = tasks.create_task(self._keep_working())
+            try:
+                yield
+            finally:
+                await self._waiting.join()
+                worker.cancel()
+
+    async def _keep_working(self) -> None:
+        while True:
+            work = await self._waiting.get()
+            try:
+                await self._do(work)
+            except Exception:  # noqa: BLE001  # top of the loop: the next delivery must be served
+                structlog.get_logger().exception("afterwards_failed", channel=work.channel.name)
+            finally:
+                self._waiting.task_done()
+
+    async def _do(self, work: _Work) -> None:
+        channel = work.channel
+        presses = [one.message for one in work.arrivals if one.message.event == "postback"]
+        try:
+            if isinstance(channel, AnswersPresses):
+                for press in presses:
+                    await channel.answer_press(press)
+            if self._known:
+                await self._known.note(channel.account, work.arrivals)
+        except ChannelError as error:
+            log = structlog.get_logger()
+            log.warning("afterwards_not_done", channel=channel.name, account=channel.account, code=error.code)
