@@ -45,6 +45,10 @@ class Afterwards:
         except asyncio.QueueFull:
             structlog.get_logger().warning("afterwards_full", channel=channel.name, account=channel.account)
 
+    async def idle(self) -> None:
+        """Return when nothing waits."""
+        await self._waiting.join()
+
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Own the worker; what waits at the end is still done."""
@@ -53,7 +57,7 @@ class Afterwards:
             try:
                 yield
             finally:
-                await self._waiting.join()
+                await self.idle()
                 worker.cancel()
 
     async def _keep_working(self) -> None:
