@@ -30,7 +30,12 @@ class Service:
 
 SERVICES: tuple[Service, ...] = (
     Service("mcp_avito", "mcp_avito", 8765, "channel", "Avito", channel="avito"),
+    Service("mcp_whatsapp", "mcp_whatsapp", 8766, "channel", "WhatsApp", channel="whatsapp"),
+    Service("mcp_vk", "mcp_vk", 8767, "channel", "VK", channel="vk"),
+    Service("mcp_max", "mcp_max", 8768, "channel", "MAX", channel="max"),
+    Service("mcp_instagram", "mcp_instagram", 8769, "channel", "Instagram", channel="instagram"),
     Service("form_api", "form_api", 8770, "forms", "Web forms", channel="form"),
+    Service("mcp_telegram", "mcp_telegram", 8771, "channel", "Telegram", channel="telegram"),
     Service("orchestrator", "orchestrator", 8780, "orchestrator", "Hub for agents"),
     Service("sandbox", "sandbox", 8790, "sandbox", "Simulated messengers"),
 )

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -98,18 +99,34 @@ def _service(service: Service, where: Addresses, state: Path, http: httpx.Client
         return Finding(
             service.name, fine=False, says=f"port {port} is taken, but not by a healthy service: {mend}"
         )
-    return Finding(service.name, fine=True, says=f"healthy at {url}{_version(service, url, state, http)}")
+    info = _info(service, url, state, http)
+    troubles = list(_troubles(info))
+    if troubles:
+        return Finding(service.name, fine=False, says="; ".join(troubles))
+    return Finding(service.name, fine=True, says=f"healthy at {url}{_version(service, info)}")
 
 
-def _version(service: Service, url: str, state: Path, http: httpx.Client) -> str:
-    """From /info, where the service has one."""
+def _info(service: Service, url: str, state: Path, http: httpx.Client) -> dict[str, Any]:
+    """What the service says of itself; {} when it says nothing that can be read."""
     if service.role == "sandbox":
-        return ""
+        return {}
     key = open_keyring(state)["OPERATOR_API_KEY"] if secrets_file(state).exists() else ""
     try:
         answer = http.get(f"{url}/info", headers={"X-API-Key": key})
-        return (
-            f", version {answer.json()['version']}" if answer.is_success else f", /info: {answer.status_code}"
-        )
-    except (httpx.HTTPError, ValueError, KeyError):
-        return ", /info is unreadable"
+        told = answer.json() if answer.is_success else {}
+    except (httpx.HTTPError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _troubles(info: dict[str, Any]) -> Iterator[str]:
+    """A sentence for everything that is wrong with an account of a channel."""
+    for account, seen in info.get("accounts", {}).items():
+        for trouble in seen.get("troubles", []):
+            yield f"account {account}: {trouble['code']}: {trouble['detail']}"
+
+
+def _version(service: Service, info: dict[str, Any]) -> str:
+    if service.role == "sandbox":
+        return ""
+    return f", version {info['version']}" if "version" in info else ", /info is unreadable"

@@ -1,8 +1,5 @@
 """The few HTTP calls of the launcher to its own services."""
 
-import time
-from collections.abc import Callable, Mapping
-
 import httpx
 
 
@@ -18,29 +15,10 @@ def is_healthy(client: httpx.Client, url: str) -> bool:
         return False
 
 
-def subscribe(
-    client: httpx.Client,
-    service: str,
-    key: str,
-    webhook: str,
-    *,
-    attempts: int = 5,
-    pause: Callable[[float], None] = time.sleep,
-) -> str | None:
-    """Ask a channel to receive its messenger's events at `webhook`; None when it does, else why not."""
-    problem = ""
-    for attempt in range(attempts):
-        if attempt:
-            pause(1.0)
-        problem = _try_to_subscribe(client, f"{service}/api/webhook/subscribe", {"X-API-Key": key}, webhook)
-        if not problem:
-            return None
-    return problem
-
-
-def _try_to_subscribe(client: httpx.Client, url: str, headers: Mapping[str, str], webhook: str) -> str:
+def accounts_are_well(client: httpx.Client, url: str) -> bool:
+    """Whether a channel has looked at its accounts and found nothing wrong."""
     try:
-        answer = client.post(url, headers=headers, json={"url": webhook}, timeout=10.0)
-    except httpx.HTTPError as error:
-        return f"{type(error).__name__}: {error}"
-    return "" if answer.is_success else f"{answer.status_code}: {answer.text[:200]}"
+        accounts = client.get(f"{url}/health").json()["accounts"].values()
+        return all(account["healthy"] for account in accounts)
+    except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError):
+        return False

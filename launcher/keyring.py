@@ -7,15 +7,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from launcher.vendors import secret_names
+
 _BYTES = 32
-_NAMES = (
-    "OPERATOR_API_KEY",
-    "ORCHESTRATOR_API_KEY",
-    "AGENT_API_KEY",
-    "AVITO_WEBHOOK_SECRET",
-    "SANDBOX_AVITO_CLIENT_ID",
-    "SANDBOX_AVITO_CLIENT_SECRET",
-)
+_CALLERS = ("operator", "orchestrator", "agent")
+_NAMES = tuple(dict.fromkeys([*(f"{caller.upper()}_API_KEY" for caller in _CALLERS), *secret_names()]))
 _ABOUT = "# Made by `eldoleado run` for this folder. Delete the file to get new secrets.\n"
 
 
@@ -26,11 +22,15 @@ class Keyring:
     def __getitem__(self, name: str) -> str:
         return self._values[name].get_secret_value()
 
+    def fill(self, template: str, **given: str) -> str:
+        """The template with our secrets and what is given; other text stays as it is."""
+        values = {name: secret.get_secret_value() for name, secret in self._values.items()}
+        return template.format(**values, **given)
+
     @property
     def api_keys(self) -> str:
         """The API_KEYS variable: who may call the services."""
-        callers = ("operator", "orchestrator", "agent")
-        return ",".join(f"{caller}={self[f'{caller.upper()}_API_KEY']}" for caller in callers)
+        return ",".join(f"{caller}={self[f'{caller.upper()}_API_KEY']}" for caller in _CALLERS)
 
 
 def secrets_file(state: Path) -> Path:

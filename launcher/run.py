@@ -2,20 +2,20 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 
-from core.registry import SERVICES
+from core.registry import Service
 from launcher.addresses import Addresses, addresses
 from launcher.brought import require_brought
 from launcher.child import Child
 from launcher.console import Console
 from launcher.embedded import Engine, engine_urls, missing_engines
 from launcher.errors import LauncherError, ServiceFailed
-from launcher.http_calls import is_healthy, local_client, subscribe
+from launcher.http_calls import accounts_are_well, is_healthy, local_client
 from launcher.keyring import open_keyring
 from launcher.log_lines import LogFollower, shown
 from launcher.ports import require_free
@@ -31,6 +31,7 @@ from launcher.welcome import psql_for, things_to_try, urls
 AGENT = "agent"
 AGENT_PACKAGE = "examples.agent"
 _LONGEST_START = 60.0
+_LONGEST_SUBSCRIPTION = 20.0
 _LOOK_EVERY = 0.1
 _STOP_PATIENCE = 12.0  # a service gives its open requests 10 s
 
@@ -55,13 +56,13 @@ class Run:
         self._lock(state)
         engines = missing_engines(self._settings, self._where, self._environ)
         around = self._surroundings(state, engines)
-        _require_free_ports(self._where, engines)
+        _require_free_ports(self._where, around.services, engines)
         require_brought(self._environ)
         self._start_engines(engines)
         self._migrate(around)
         with local_client() as http:
             self._start_services(around, http)
-            self._subscribe(around, http)
+            self._await_subscriptions(around, http)
         self._start_agent(around)
         self._welcome(around, engines, seconds=time.monotonic() - began)
 
@@ -88,6 +89,7 @@ class Run:
             redis_url=at["REDIS_URL"],
             database_url=at["DATABASE_URL"],
             state=state,
+            channels=self._settings.channels,
         )
 
     def _start_engines(self, engines: list[Engine]) -> None:
@@ -106,11 +108,11 @@ class Run:
             raise LauncherError(f"The migration failed ({child.ending}):\n{child.last_words()}")
 
     def _start_services(self, around: Surroundings, http: httpx.Client) -> None:
-        self._console.step(f"Starting {', '.join(service.name for service in SERVICES)}")
+        self._console.step(f"Starting {', '.join(service.name for service in around.services)}")
         logs = around.state / "logs"
         programs = [
             ServiceProcess(service.name, service.package, around.of_service(service), logs)
-            for service in SERVICES
+            for service in around.services
         ]
         self._down.callback(_stop_together, programs)
         for program in programs:
@@ -138,17 +140,22 @@ class Run:
                 )
             time.sleep(_LOOK_EVERY)
 
-    def _subscribe(self, around: Surroundings, http: httpx.Client) -> None:
-        if not around.simulated:
-            self._console.warn("Real Avito account: subscribe your public webhook address yourself (README).")
-            return
-        self._console.step("Subscribing to the events of the simulated Avito")
-        problem = subscribe(http, self._where.url("mcp_avito"), around.operator_key, around.avito_webhook)
-        if problem:
-            self._console.warn(f"Customers' messages will not arrive: the subscription failed ({problem}).")
+    def _await_subscriptions(self, around: Surroundings, http: httpx.Client) -> None:
+        """The channels subscribe themselves to what the sandbox plays; real accounts may need a person."""
+        self._console.step("Waiting until each messenger delivers to its channel")
+        played = {vendor.channel for vendor in around.simulated}
+        waiting = {one.name for one in around.served if one.channel in played}
+        deadline = time.monotonic() + _LONGEST_SUBSCRIPTION
+        while waiting and time.monotonic() < deadline:
+            waiting = {name for name in waiting if not accounts_are_well(http, self._where.url(name))}
+            time.sleep(_LOOK_EVERY if waiting else 0)
+        for name in sorted(waiting):
+            self._console.warn(f"{name} hears no customers yet: `eldoleado doctor` tells why.")
+        if real := [one.title for one in around.served if one.channel not in played]:
+            self._console.warn(f"Real accounts: {', '.join(real)}. See README for their webhook addresses.")
 
     def _start_agent(self, around: Surroundings) -> None:
-        wanted = self._settings.agent or ("on" if around.simulated else "off")
+        wanted = self._settings.agent or ("on" if around.all_simulated else "off")
         if wanted == "off":
             self._console.step("The demo agent stays off (ELDOLEADO_AGENT=on starts it)")
             return
@@ -170,10 +177,10 @@ class Run:
                     self._console.line(name, text)
 
 
-def _require_free_ports(where: Addresses, engines: list[Engine]) -> None:
+def _require_free_ports(where: Addresses, services: Iterable[Service], engines: list[Engine]) -> None:
     for engine in engines:
         engine.require_port()
-    for service in SERVICES:
+    for service in services:
         require_free(where.services[service.name], owner=service.name, variable=service.port_variable)
 
 

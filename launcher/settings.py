@@ -2,10 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from core.settings import EnvironmentSettings
 
@@ -25,7 +25,11 @@ class LauncherSettings(EnvironmentSettings):
     redis_server: str | None = Field(default=None, description="a Redis or Valkey server to embed instead")
     pg_bin: str | None = Field(default=None, description="a folder of PostgreSQL programs to embed instead")
     agent: Literal["on", "off"] | None = Field(
-        default=None, description="start the demo agent; on by default beside the simulated Avito only"
+        default=None, description="start the demo agent; on by default where every messenger is simulated"
+    )
+    channels: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="channels to start, comma separated; else those with an account, else all, simulated",
     )
     port_base: int | None = Field(
         default=None,
@@ -33,6 +37,13 @@ class LauncherSettings(EnvironmentSettings):
         le=65000,
         description="moves every port of `eldoleado run` to this and the next 99",
     )
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip().lower() for name in value.split(",") if name.strip())
+        return value
 
 
 def environment() -> dict[str, str]:

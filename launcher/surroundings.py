@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.registry import CHANNELS, Service
+from core.registry import CHANNELS, SERVICES, Service
 from launcher.addresses import Addresses
 from launcher.errors import LauncherError
 from launcher.keyring import Keyring
 from launcher.ports import LOOPBACK
+from launcher.vendors import VENDORS, Vendor, vendor_of
 
 _DEMO_SILENCE = "3"  # seconds; nobody waits 20 s in a demo
 _HERE = f"{LOOPBACK},localhost"  # the machine's proxy does not lead to itself
@@ -22,17 +23,35 @@ class Surroundings:
     redis_url: str
     database_url: str
     state: Path
+    channels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if "AVITO_CLIENT_ID" in self.caller and "AVITO_CLIENT_SECRET" not in self.caller:
-            raise LauncherError(
-                "AVITO_CLIENT_SECRET is missing: set it as well, or unset AVITO_CLIENT_ID for the sandbox."
-            )
+        unknown = set(self.channels) - {channel.channel for channel in CHANNELS}
+        if unknown:
+            known = ", ".join(channel.channel for channel in CHANNELS)
+            raise LauncherError(f"ELDOLEADO_CHANNELS names {', '.join(sorted(unknown))}; known: {known}.")
 
     @property
-    def simulated(self) -> bool:
-        """Without an account of the caller's the sandbox plays Avito."""
-        return "AVITO_CLIENT_ID" not in self.caller
+    def served(self) -> tuple[Service, ...]:
+        """The channels of this run: those asked for, else those with an account, else all as simulations."""
+        wanted = self.channels or tuple(one.channel for one in VENDORS if one.is_real(self.caller))
+        return tuple(one for one in CHANNELS if not wanted or one.channel in wanted)
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Everything that this run starts."""
+        return tuple(one for one in SERVICES if one.role != "channel" or one in self.served)
+
+    @property
+    def simulated(self) -> tuple[Vendor, ...]:
+        """The messengers that the sandbox plays in this run."""
+        vendors = (vendor_of(one.channel) for one in self.served)
+        return tuple(vendor for vendor in vendors if not vendor.is_real(self.caller))
+
+    @property
+    def all_simulated(self) -> bool:
+        """Whether no real customer can be met."""
+        return len(self.simulated) == len(self.served)
 
     @property
     def embedded_redis(self) -> bool:
@@ -41,11 +60,6 @@ class Surroundings:
     @property
     def embedded_postgres(self) -> bool:
         return "DATABASE_URL" not in self.caller
-
-    @property
-    def avito_webhook(self) -> str:
-        secret = self.caller.get("AVITO_WEBHOOK_SECRET") or self.keyring["AVITO_WEBHOOK_SECRET"]
-        return f"{self.addresses.url('mcp_avito')}/webhook/avito/default/{secret}"
 
     @property
     def operator_key(self) -> str:
@@ -57,9 +71,7 @@ class Surroundings:
             ours = self._sandbox()
             listens |= {f"SANDBOX_{name}": value for name, value in listens.items()}
         else:
-            ours = self._shared() | (
-                self._orchestrator() if service.role == "orchestrator" else self._avito()
-            )
+            ours = self._shared() | self._own(service)
             listens |= {"SPOOL_DIR": str(self.state / "spool" / service.name)}
         return {**self._plain(), **ours, **self.caller, **listens}
 
@@ -86,26 +98,39 @@ class Surroundings:
             "API_KEYS": self._callers(),
         }
 
+    def _own(self, service: Service) -> dict[str, str]:
+        if service.role == "orchestrator":
+            return self._orchestrator()
+        return self._channel(service) if service.role == "channel" else {}
+
     def _orchestrator(self) -> dict[str, str]:
         return {
             "CHANNEL_API_KEY": _key_of("orchestrator", self._callers()),
+            "CHANNELS": ",".join(channel.channel for channel in self.served),
             "SILENCE_SECONDS": _DEMO_SILENCE,
-            **{channel.url_variable: self.addresses.url(channel.name) for channel in CHANNELS},
+            **{channel.url_variable: self.addresses.url(channel.name) for channel in self.served},
         }
 
-    def _avito(self) -> dict[str, str]:
-        webhook = {"AVITO_WEBHOOK_SECRET": self.keyring["AVITO_WEBHOOK_SECRET"]}
-        if not self.simulated:
-            return webhook
-        return webhook | {
-            "AVITO_CLIENT_ID": self.keyring["SANDBOX_AVITO_CLIENT_ID"],
-            "AVITO_CLIENT_SECRET": self.keyring["SANDBOX_AVITO_CLIENT_SECRET"],
-            "AVITO_BASE_URL": f"{self.addresses.url('sandbox')}/avito",
-        }
+    def _channel(self, service: Service) -> dict[str, str]:
+        vendor = vendor_of(service.channel)
+        if vendor not in self.simulated:
+            return self._filled(vendor.kept, service)
+        address = {"PUBLIC_URL": self.addresses.url(service.name)}
+        return address | self._filled({**vendor.kept, **vendor.played}, service)
 
     def _sandbox(self) -> dict[str, str]:
-        names = ("SANDBOX_AVITO_CLIENT_ID", "SANDBOX_AVITO_CLIENT_SECRET")
-        return {name: self.keyring[name] for name in names}
+        # It knows no life without Avito.
+        played = {vendor.channel for vendor in self.simulated} | {"avito"}
+        told = [
+            self._filled(vendor_of(channel.channel).sandbox, channel)
+            for channel in CHANNELS
+            if channel.channel in played
+        ]
+        return {name: value for one in told for name, value in one.items()}
+
+    def _filled(self, templates: Mapping[str, str], channel: Service) -> dict[str, str]:
+        places = {"sandbox": self.addresses.url("sandbox"), "channel": self.addresses.url(channel.name)}
+        return {name: self.keyring.fill(template, **places) for name, template in templates.items()}
 
 
 def _key_of(caller: str, api_keys: str) -> str:

@@ -15,7 +15,7 @@ def urls(surroundings: Surroundings) -> list[tuple[str, str]]:
     return [
         ("a customer's phone", f"{url('sandbox')}/"),
         ("hub for agents (MCP)", f"{url('orchestrator')}/mcp"),
-        ("Avito as an MCP server", f"{url('mcp_avito')}/mcp"),
+        *((f"{one.title} as an MCP server", f"{url(one.name)}/mcp") for one in surroundings.served),
         ("web forms", f"{url('form_api')}/api/submit"),
         ("keys", str(secrets_file(surroundings.state))),
         ("logs", str(surroundings.state / "logs")),
@@ -24,14 +24,15 @@ def urls(surroundings: Surroundings) -> list[tuple[str, str]]:
 
 def things_to_try(surroundings: Surroundings, psql: Path | None) -> str:
     url = surroundings.addresses.url
-    customer = f"{url('sandbox')}/control/avito/customers/anna/messages"
+    channel = surroundings.served[0]
+    customer = f"{url('sandbox')}/control/{channel.channel}/customers/anna/messages"
     keys = shlex.quote(str(secrets_file(surroundings.state)))
     lines = [
         "Write as a customer, then see the answer:",
         f"  curl -X POST {customer} -H 'content-type: application/json' -d '{_EXAMPLE}'",
         f"  curl {customer}",
         "Call a channel as the operator:",
-        f'  . {keys}; curl -H "X-API-Key: $OPERATOR_API_KEY" {url("mcp_avito")}/api/chats',
+        f'  . {keys}; curl -H "X-API-Key: $OPERATOR_API_KEY" {url(channel.name)}/api/chats',
     ]
     if surroundings.embedded_redis:
         lines += ["Look into the queues:", f"  redis-cli -u {surroundings.redis_url} keys '*'"]

@@ -41,7 +41,7 @@ def _app(common: ServiceSettings, own: OrchestratorSettings) -> Starlette:
         own,
         redis=redis,
         pool=pool,
-        channels=Channels(channel_urls(), http),
+        channels=Channels(channel_urls(own), http),
         clock=SystemClock(),
         keys=Keys(common.redis_prefix),
     )

@@ -31,12 +31,21 @@ class OrchestratorSettings(EnvironmentSettings):
     turn_lease_seconds: float = Field(
         default=120.0, gt=0, description="an agent's turn is offered again then"
     )
+    channels: str = Field(default="", description="channels that have a server, comma separated; empty: all")
     enrichment_seconds: float = Field(default=3.0, gt=0, description="longest wait for names, ads and links")
 
     @field_validator("channel_windows")
     @classmethod
     def _readable(cls, text: str) -> str:
         parse_windows(text)
+        return text
+
+    @field_validator("channels")
+    @classmethod
+    def _known(cls, text: str) -> str:
+        known = {service.channel for service in CHANNELS}
+        if unknown := _listed(text) - known:
+            raise ValueError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
         return text
 
 
@@ -55,9 +64,15 @@ def parse_windows(text: str) -> dict[str, tuple[float, float]]:
     return windows
 
 
-def channel_urls() -> dict[str, str]:
+def channel_urls(settings: OrchestratorSettings) -> dict[str, str]:
     """Where each served channel is reached: MCP_AVITO_URL and so on, this machine by default."""
+    served = _listed(settings.channels)
     return {
         service.channel: os.environ.get(service.url_variable) or f"http://127.0.0.1:{service.port}"
         for service in CHANNELS
+        if not served or service.channel in served
     }
+
+
+def _listed(text: str) -> set[str]:
+    return {name.strip() for name in text.split(",") if name.strip()}

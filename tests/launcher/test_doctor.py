@@ -8,15 +8,17 @@ import pytest
 
 from launcher.addresses import addresses
 from launcher.doctor import Finding, examine, python_version, secrets
-from launcher.http_calls import subscribe
+from launcher.http_calls import accounts_are_well
 from launcher.keyring import open_keyring, secrets_file
 from launcher.ports import free_port
 from launcher.settings import LauncherSettings
 
 
-def findings(state: Path, environ: dict[str, str], answer: int = 200) -> dict[str, Finding]:
+def findings(
+    state: Path, environ: dict[str, str], answer: int = 200, told: object = None
+) -> dict[str, Finding]:
     def service(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(answer, json={"version": "1.2.3"})
+        return httpx.Response(answer, json=told or {"version": "1.2.3"})
 
     settings = LauncherSettings(state=state, port_base=free_port())
     with httpx.Client(transport=httpx.MockTransport(service)) as http:
@@ -71,16 +73,27 @@ def test_secrets_that_others_may_read_are_named_with_the_mend(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("answers", "problem", "pauses"),
-    [([200], None, 0), ([503, 200], None, 1), ([401] * 5, "401: who are you", 4)],
+    ("answer", "well"),
+    [
+        ({"accounts": {"default": {"healthy": True}, "second": {"healthy": True}}}, True),
+        ({"accounts": {"default": {"healthy": True}, "second": {"healthy": False}}}, False),
+        ({"accounts": {"default": {"healthy": None}}}, False),
+        ({"status": "ok"}, False),
+        ([], False),
+    ],
 )
-def test_a_subscription_is_tried_a_few_times(answers: list[int], problem: str | None, pauses: int) -> None:
-    left = list(answers)
-    waited: list[float] = []
+def test_accounts_are_well_when_each_was_looked_at_and_is(answer: object, well: bool) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
+    with httpx.Client(transport=transport) as http:
+        assert accounts_are_well(http, "http://x") == well
 
-    def channel(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(left.pop(0), text="who are you")
 
-    with httpx.Client(transport=httpx.MockTransport(channel)) as http:
-        assert subscribe(http, "http://x", "key", "http://y", pause=waited.append) == problem
-    assert len(waited) == pauses
+def test_the_troubles_of_an_account_are_told(tmp_path: Path) -> None:
+    trouble = {"code": "session_lost", "detail": "Scan the code again."}
+    info = {"version": "1.2.3", "accounts": {"shop": {"troubles": [trouble]}, "other": {"troubles": []}}}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        environ = {"MCP_WHATSAPP_PORT": str(taken.getsockname()[1])}
+        found = findings(tmp_path, environ, told=info)["mcp_whatsapp"]
+
+    assert not found.fine
+    assert found.says == "account shop: session_lost: Scan the code again."

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.registry import SERVICES
+from core.registry import CHANNELS, SERVICES
 from launcher.ports import is_free
 from tests.launcher import stand_in
 from tests.launcher.waiting import eventually
@@ -110,17 +110,31 @@ def test_a_signal_stops_everything_and_the_next_run_keeps_its_secrets(
     assert (launched.state / "secrets.env").read_text() == secrets
 
 
-def test_the_webhook_is_subscribed_with_the_operators_key(launched: Launched) -> None:
+def test_secrets_are_the_owners_alone(launched: Launched) -> None:
     launched.start()
     assert launched.says("Everything is up"), launched.said()
 
-    path, key, body = (launched.folder / "subscription").read_text().split(" ", 2)
-    secrets = (launched.state / "secrets.env").read_text()
-    assert path == "/api/webhook/subscribe"
-    assert f"OPERATOR_API_KEY={key}\n" in secrets
-    assert f"http://127.0.0.1:{launched.port_base}/webhook/avito/default/" in body
-    assert stat.S_IMODE((launched.state / "secrets.env").stat().st_mode) == 0o600
-    assert key not in launched.said()
+    file = launched.state / "secrets.env"
+    values = [line.partition("=")[2] for line in file.read_text().splitlines() if "=" in line]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not [value for value in values if value in launched.said()]
+
+
+def test_a_channel_that_hears_nobody_is_named(launched: Launched) -> None:
+    """The run goes on: the other messengers work."""
+    (launched.folder / f"{launched.port_base + 2}.deaf").touch()
+    launched.start()
+
+    assert launched.says("mcp_vk hears no customers yet: `eldoleado doctor` tells why"), launched.said()
+    assert launched.says("Everything is up"), launched.said()
+
+
+def test_only_the_channels_that_are_asked_for_are_started(launched: Launched) -> None:
+    launched.start(ELDOLEADO_CHANNELS="telegram,max")
+    assert launched.says("Everything is up"), launched.said()
+
+    started = {child.cmdline()[-1] for child in launched.children()} & {one.package for one in CHANNELS}
+    assert started == {"mcp_telegram", "mcp_max"}
 
 
 def test_the_demo_agent_does_not_answer_real_customers_unless_asked(launched: Launched) -> None:
@@ -201,7 +215,7 @@ def test_a_second_run_on_the_same_folder_is_refused(launched: Launched, tmp_path
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        ({"AVITO_CLIENT_ID": "mine"}, "AVITO_CLIENT_SECRET is missing"),
+        ({"ELDOLEADO_CHANNELS": "avito,icq"}, "ELDOLEADO_CHANNELS names icq; known: avito, whatsapp"),
         ({"API_KEYS": "somebody=x"}, "API_KEYS has no key for 'orchestrator'"),
         ({"SANDBOX_PORT": "many"}, "SANDBOX_PORT is 'many': set it to a port"),
         ({"ELDOLEADO_PG_BIN": "/nowhere"}, "ELDOLEADO_PG_BIN leads to /nowhere/postgres"),
