@@ -11,11 +11,11 @@ from typing import Protocol
 
 import structlog
 
+from core.account_marks import AccountMarks
 from core.channel import Arrival, Channel, Sweeps
 from core.clock import Clock
 from core.errors import ChannelError
 from core.ids import AccountId, ChatId
-from core.sweep_marks import SweepMarks
 from core.webhook import Intake, Listener
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ class Sweeper:
         self,
         inbox: Intake,
         known: Lately,
-        marks: SweepMarks,
+        marks: AccountMarks,
         *,
         clock: Clock,
         recovered: Callable[[Channel, int], None],
@@ -71,14 +71,14 @@ class Sweeper:
         Raises a ChannelError; the mark stays then, and the next sweep looks at the same time again.
         """
         now = self._clock.now_ms()
-        mark = await self._marks.get(channel)
+        mark = await self._marks.swept(channel)
         found = 0
         if mark is not None and isinstance(channel, Sweeps):
             since = max(mark - OVERLAP_MS, now - LONGEST_MS)
             known = await self._known.lately(channel.account, now - CHATS_MS)
             arrivals = await channel.arrivals_since(datetime.fromtimestamp(since / 1000, UTC), known)
             found = await self._take(channel, [one for one in arrivals if _ms(one) <= now - YOUNG_MS])
-        await self._marks.set(channel, now - YOUNG_MS)
+        await self._marks.sweep_ended(channel, now - YOUNG_MS)
         return found
 
     async def _take(self, channel: Channel, arrivals: Sequence[Arrival]) -> int:
@@ -92,7 +92,7 @@ class Sweeper:
 
     async def _sweep_quietly(self, channel: Channel, *, claim_ms: int) -> None:
         try:
-            if await self._marks.claim(channel, for_ms=claim_ms):
+            if await self._marks.claim(channel, "sweep", for_ms=claim_ms):
                 await self.sweep(channel)
         except ChannelError as error:
             log.warning("sweep_put_off", channel=channel.name, account=channel.account, code=error.code)

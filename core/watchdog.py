@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ConfigDict
 
-from core.account_look import troubles_of
+from core.account_look import MaySubscribe, troubles_of
 from core.channel import Channel, Trouble
 from core.clock import Clock
 from core.ids import AccountId
@@ -21,8 +21,8 @@ from core.observability import Metrics
 
 log = structlog.get_logger()
 
-#: Until every account has been well once after a start, the vendor is asked this often.
-EAGER_SECONDS = 5.0
+#: An account that was never well since the start is looked at this often at first, later each time twice.
+EAGER_SECONDS = 1.0
 #: Longest one account may take.
 LOOK_SECONDS = 30.0
 
@@ -46,23 +46,26 @@ class Watchdog:
         *,
         clock: Clock,
         metrics: Metrics,
+        may_subscribe: MaySubscribe,
         public_url: str = "",
         every: float = 60.0,
     ) -> None:
         self._channels = channels
         self._clock = clock
         self._metrics = metrics
+        self._may_subscribe = may_subscribe
         self._public_url = public_url
         self._every = every
         self.states: dict[AccountId, AccountState] = dict.fromkeys(channels, AccountState())
 
     async def run(self) -> None:
         """Look at all accounts, again and again, until cancelled."""
-        never = asyncio.Event()
+        never, eager = asyncio.Event(), EAGER_SECONDS
         while True:
             await asyncio.gather(*(self.look(account) for account in self._channels))
-            unproven = any(not state.healthy for state in self.states.values())
-            pause = min(self._every, EAGER_SECONDS) if unproven else self._every
+            well = all(state.healthy for state in self.states.values())
+            pause = self._every if well else min(self._every, eager)
+            eager *= 2
             await self._clock.wait(never, self._clock.now_ms() + round(pause * 1000))
 
     async def look(self, account: AccountId) -> AccountState:
@@ -70,7 +73,12 @@ class Watchdog:
         channel = self._channels[account]
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                troubles = await troubles_of(channel, public_url=self._public_url, now=self._now())
+                troubles = await troubles_of(
+                    channel,
+                    public_url=self._public_url,
+                    may_subscribe=self._may_subscribe,
+                    now=self._now(),
+                )
         except TimeoutError:
             troubles = [Trouble(code="vendor_down", detail="The messenger does not answer in time.")]
         except Exception as error:  # top of the loop: the other accounts are looked at as well

@@ -15,7 +15,7 @@ from core.inbox import Inbox
 from core.known_chats import KnownChats
 from core.messages import IncomingMessage
 from core.sweep import LONGEST_MS, OVERLAP_MS, YOUNG_MS, Sweeper
-from core.sweep_marks import SweepMarks
+from core.account_marks import AccountMarks
 from core.testing import FakeChannel
 from core.webhook import Deaf
 from tests.integration.chats_fixture import ManualClock
@@ -48,7 +48,7 @@ class Yard:
         self.clock = clock
         self.channel = ChannelWithPast(clock)
         self.known = KnownChats(redis, KEYS, "avito")
-        self.marks = SweepMarks(redis, KEYS)
+        self.marks = AccountMarks(redis, KEYS)
         self.recovered: list[int] = []
         self.inbox = inbox
         self.sweeper = Sweeper(
@@ -128,7 +128,7 @@ async def test_a_young_message_may_still_come_by_webhook(redis_url: str, tmp_pat
 async def test_a_failed_sweep_looks_at_the_same_time_again(redis_url: str, tmp_path: Path) -> None:
     async with yard(redis_url, tmp_path) as shop:
         await shop.sweeper.sweep(shop.channel)
-        mark = await shop.marks.get(shop.channel)
+        mark = await shop.marks.swept(shop.channel)
         shop.clock.move(30 * MINUTE)
         shop.channel.down = True
         with pytest.raises(VendorDown):
@@ -136,7 +136,7 @@ async def test_a_failed_sweep_looks_at_the_same_time_again(redis_url: str, tmp_p
         shop.channel.down = False
         shop.writes("lost", ago=25 * MINUTE)
 
-        assert await shop.marks.get(shop.channel) == mark
+        assert await shop.marks.swept(shop.channel) == mark
         assert await shop.sweeper.sweep(shop.channel) == 1
 
 
@@ -153,7 +153,7 @@ async def test_after_a_long_absence_one_day_is_looked_at(redis_url: str, tmp_pat
 async def test_the_end_of_the_last_sweep_is_looked_at_twice(redis_url: str, tmp_path: Path) -> None:
     async with yard(redis_url, tmp_path) as shop:
         await shop.sweeper.sweep(shop.channel)
-        mark = await shop.marks.get(shop.channel) or 0
+        mark = await shop.marks.swept(shop.channel) or 0
         shop.clock.move(5 * MINUTE)
         await shop.sweeper.sweep(shop.channel)
         [(since, _)] = shop.channel.asked
@@ -173,6 +173,6 @@ async def test_vendors_that_list_no_chats_are_told_ours(redis_url: str, tmp_path
 
 async def test_one_replica_sweeps_at_a_time(redis_url: str, tmp_path: Path) -> None:
     async with yard(redis_url, tmp_path) as shop:
-        claims = [await shop.marks.claim(shop.channel, for_ms=60_000) for _ in range(2)]
+        claims = [await shop.marks.claim(shop.channel, "sweep", for_ms=60_000) for _ in range(2)]
 
         assert claims == [True, False]

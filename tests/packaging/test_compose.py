@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from core.registry import SERVICES, Service
+from core.registry import CHANNELS, SERVICES, Service
 
 ROOT = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
@@ -23,7 +23,7 @@ DEMO = {"sandbox", "agent"}
 SERVICE_SETTINGS = (
     "core.settings",
     "orchestrator.settings",
-    "mcp_avito.settings",
+    *(f"{channel.package}.settings" for channel in CHANNELS),
     "form_api.settings",
     "sandbox.settings",
     "examples.agent.settings",
@@ -54,8 +54,18 @@ def test_the_services_are_those_of_the_registry(compose: dict[str, Any]) -> None
     assert set(compose["services"]) == {service.name for service in SERVICES} | ENGINES | {"agent"}
 
 
-def test_the_demo_starts_only_when_asked_for(compose: dict[str, Any]) -> None:
-    assert {name for name, service in compose["services"].items() if "profiles" in service} == DEMO
+def test_the_demo_and_each_channel_start_only_when_asked_for(compose: dict[str, Any]) -> None:
+    profiles = {name: one["profiles"] for name, one in compose["services"].items() if "profiles" in one}
+    channels = {channel.name: [channel.channel, "demo"] for channel in CHANNELS}
+    assert profiles == {name: ["demo"] for name in DEMO} | channels
+
+
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
+def test_further_accounts_of_a_channel_have_a_file_that_it_alone_reads(
+    compose: dict[str, Any], channel: Service
+) -> None:
+    files = compose["services"][channel.name]["env_file"]
+    assert files == [{"path": f"{channel.name}.env", "required": False}]
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
@@ -124,7 +134,7 @@ def variables_of_settings(modules: Iterable[str]) -> set[str]:
 
 def settings_classes(module: str) -> Iterator[type[BaseSettings]]:
     for thing in vars(importlib.import_module(module)).values():
-        if isinstance(thing, type) and issubclass(thing, BaseSettings):
+        if isinstance(thing, type) and issubclass(thing, BaseSettings) and thing.__module__ == module:
             yield thing
 
 

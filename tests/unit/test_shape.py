@@ -12,7 +12,15 @@ from core.keys import Keys, QueueKeys
 from core.registry import CHANNELS, SERVICES, Service
 
 ROOT = Path(__file__).parent.parent.parent
-PACKAGES = ("core", "mcp_avito", "form_api", "orchestrator", "sandbox", "launcher", "examples")
+PACKAGES = (
+    "core",
+    *(channel.package for channel in CHANNELS),
+    "form_api",
+    "orchestrator",
+    "sandbox",
+    "launcher",
+    "examples",
+)
 CHANNEL_FILES = (
     "README.md",
     "__init__.py",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.capabilities import Capabilities
-from core.channel import TokenStatus, Trouble, WebhookStatus
+from core.channel import Channel, TokenStatus, Trouble, WebhookStatus
 from core.errors import (
     AuthFailed,
     ChannelError,
@@ -75,9 +75,17 @@ class Yard:
     def __init__(self, channel: FakeChannel, public_url: str = "") -> None:
         self.metrics = Metrics()
         self.clock = ManualClock()
+        self.may = True
         self.dog = Watchdog(
-            {DEFAULT_ACCOUNT: channel}, clock=self.clock, metrics=self.metrics, public_url=public_url
+            {DEFAULT_ACCOUNT: channel},
+            clock=self.clock,
+            metrics=self.metrics,
+            may_subscribe=self._may_subscribe,
+            public_url=public_url,
         )
+
+    async def _may_subscribe(self, _: Channel) -> bool:
+        return self.may
 
     async def look(self) -> AccountState:
         return await self.dog.look(DEFAULT_ACCOUNT)
@@ -143,6 +151,17 @@ async def test_a_lost_subscription_is_made_again() -> None:
 
     assert await Yard(channel, OURS).codes() == []
     assert channel.asked == [f"{OURS}/webhook/avito/default"]
+
+
+async def test_a_replica_leaves_the_subscription_to_the_one_that_makes_it() -> None:
+    """Two at once would leave two subscriptions with some vendors."""
+    channel = WatchedChannel()
+    channel.urls = []
+    yard = Yard(channel, OURS)
+    yard.may = False
+
+    assert await yard.codes() == ["not_subscribed"]
+    assert channel.asked == []
 
 
 async def test_without_an_address_of_ours_a_lost_subscription_is_told() -> None:
