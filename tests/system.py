@@ -1,7 +1,6 @@
 """The whole system as real processes on free ports, for end-to-end and chaos tests."""
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -15,20 +14,58 @@ from typing import Any
 import httpx
 
 from core.registry import SERVICES, service
+from launcher.addresses import Addresses
+from launcher.keyring import open_keyring
+from launcher.surroundings import Surroundings
 
 _PROJECT = Path(__file__).parent.parent
 _START_SECONDS = 40.0
+_QUICK = {
+    "AVITO_REQUESTS_PER_SECOND": "1000",
+    "AVITO_BURST": "1000",
+    "SANDBOX_WEBHOOK_RETRIES": "0.2,0.5,1,1,2,2,5",
+    "SILENCE_SECONDS": "1",
+    "LONGEST_SECONDS": "10",
+    "BATCH_LEASE_SECONDS": "3",
+    "DELIVERY_LEASE_SECONDS": "3",
+    "SEND_SECONDS": "4",
+    "TURN_LEASE_SECONDS": "5",
+    "SWEEP_SECONDS": "0",
+}
 
 
 class System:
-    """Starts, kills and asks the services; ends only processes that it started."""
+    """Starts, kills and asks the services; ends only processes that it started.
 
-    def __init__(self, folder: Path, *, redis_url: str, database_url: str, **settings: str) -> None:
+    Its variables are those of `eldoleado run`, but for quicker timing. `channels` are the messengers that it
+    has; each meets its simulation.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        redis_url: str,
+        database_url: str,
+        channels: tuple[str, ...] = ("avito",),
+        **settings: str,
+    ) -> None:
         self.folder = folder
         self.ports = {one.name: _free_port() for one in SERVICES}
-        self.keys = {name: secrets.token_urlsafe(24) for name in ("operator", "orchestrator", "agent")}
-        self.webhook_secret = secrets.token_urlsafe(32)
-        self._environment = self._settings(redis_url, database_url) | settings
+        keyring = open_keyring(folder)
+        self.keys = {
+            name: keyring[f"{name.upper()}_API_KEY"] for name in ("operator", "orchestrator", "agent")
+        }
+        self.webhook_secret = keyring["AVITO_WEBHOOK_SECRET"]
+        self._around = Surroundings(
+            caller={**_inherited(), **_QUICK, **settings},
+            addresses=Addresses(self.ports, redis=0, postgres=0),
+            keyring=keyring,
+            redis_url=redis_url,
+            database_url=database_url,
+            state=folder,
+            channels=channels,
+        )
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.http = httpx.Client(timeout=20, headers={"X-API-Key": self.keys["operator"]})
 
@@ -45,17 +82,21 @@ class System:
                 self._await_health(name)
 
     def start_all(self, *, agent: bool = False) -> None:
-        """Migrate, start every service, subscribe the webhook, and start the demo agent if wanted."""
+        """Migrate, start every service, wait for the subscriptions, and start the demo agent if wanted."""
         self._run("orchestrator.store.migrate")
-        self.start(*self.ports)
-        self.subscribe()
+        self.start(*(one.name for one in self._around.services))
+        for channel in self._around.served:
+            self.await_subscription(channel.name)
         if agent:
             self.start("agent")
 
-    def subscribe(self) -> None:
-        """Have the simulated Avito deliver to our channel."""
-        url = f"{self.url('mcp_avito')}/webhook/avito/default/{self.webhook_secret}"
-        self.post("mcp_avito", "/api/webhook/subscribe", {"url": url})
+    def await_subscription(self, name: str = "mcp_avito") -> None:
+        """Wait until the channel has seen to it that its messenger delivers to it."""
+        for _ in patiently(_START_SECONDS):
+            accounts = self.get(name, "/health")["accounts"].values()
+            if all(account["healthy"] for account in accounts):
+                return
+        raise AssertionError(f"{name} is not subscribed: {self.get(name, '/info')['accounts']}")
 
     def kill(self, name: str) -> None:
         """kill -9, and wait until the process is gone."""
@@ -89,49 +130,20 @@ class System:
         """POST as the operator; the parsed answer."""
         return self.http.post(self.url(name) + path, json=body).raise_for_status().json()
 
-    def write(self, customer: str, **message: Any) -> Any:
-        """The customer writes on the simulated Avito."""
-        return self.post("sandbox", f"/control/avito/customers/{customer}/messages", message)
+    def write(self, customer: str, channel: str = "avito", **message: Any) -> Any:
+        """The customer writes on a simulated messenger."""
+        return self.post("sandbox", f"/control/{channel}/customers/{customer}/messages", message)
 
-    def seen_by(self, customer: str) -> list[dict[str, Any]]:
+    def seen_by(self, customer: str, channel: str = "avito") -> list[dict[str, Any]]:
         """What the customer sees of our side, oldest first."""
-        shown = self.get("sandbox", f"/control/avito/customers/{customer}/messages")["messages"]
+        shown = self.get("sandbox", f"/control/{channel}/customers/{customer}/messages")["messages"]
         return [message for message in shown if message["direction"] == "out"]
 
     def environment(self, name: str) -> dict[str, str]:
         """The variables that a service is started with."""
-        port = {"PORT": str(self.ports[name])} if name in self.ports else {}
-        spool = {"SPOOL_DIR": str(self.folder / "spool" / name)}
-        return {**_inherited(), **self._environment, **port, **spool}
-
-    def _settings(self, redis_url: str, database_url: str) -> dict[str, str]:
-        client_id, client_secret = "sandbox-shop", secrets.token_urlsafe(24)
-        return {
-            "HOST": "127.0.0.1",
-            "REDIS_URL": redis_url,
-            "DATABASE_URL": database_url,
-            "API_KEYS": ",".join(f"{name}={key}" for name, key in self.keys.items()),
-            "CHANNEL_API_KEY": self.keys["orchestrator"],
-            "MCP_AVITO_URL": self.url("mcp_avito"),
-            "AVITO_CLIENT_ID": client_id,
-            "AVITO_CLIENT_SECRET": client_secret,
-            "AVITO_WEBHOOK_SECRET": self.webhook_secret,
-            "AVITO_BASE_URL": f"{self.url('sandbox')}/avito",
-            "AVITO_REQUESTS_PER_SECOND": "1000",
-            "AVITO_BURST": "1000",
-            "SANDBOX_AVITO_CLIENT_ID": client_id,
-            "SANDBOX_AVITO_CLIENT_SECRET": client_secret,
-            "SANDBOX_PORT": str(self.ports["sandbox"]),
-            "SANDBOX_WEBHOOK_RETRIES": "0.2,0.5,1,1,2,2,5",
-            "HUB_URL": f"{self.url('orchestrator')}/mcp",
-            "HUB_API_KEY": self.keys["agent"],
-            "SILENCE_SECONDS": "1",
-            "LONGEST_SECONDS": "10",
-            "BATCH_LEASE_SECONDS": "3",
-            "DELIVERY_LEASE_SECONDS": "3",
-            "SEND_SECONDS": "4",
-            "TURN_LEASE_SECONDS": "5",
-        }
+        if name == "agent":
+            return self._around.of_agent()
+        return self._around.of_service(service(name)) if name else self._around.of_migration()
 
     def _spawn(self, name: str) -> None:
         module = "examples.agent" if name == "agent" else service(name).package
