@@ -5,7 +5,7 @@ import pytest
 from core.channel import KeepsHistory
 from core.errors import ChannelError
 from core.ids import ChatId
-from tests.contract.vendor_side import SIDES, VendorSide, each
+from tests.contract.vendor_side import SIDES, VendorSide, each, those_that_push_their_own, those_with
 
 WORDS = ["Привет", "a\nb", "👩‍👩‍👧 <b>&amp;</b>", "x" * 900, "'; DROP TABLE clients; --"]
 
@@ -21,21 +21,20 @@ async def test_ids_survive_the_round_trip(name: str, chat_id: str) -> None:
     assert vendor.taken == [(chat_id, "Здравствуйте!")]
 
 
-@pytest.mark.parametrize(("name", "chat_id"), each("chats"))
-async def test_the_echo_bears_the_ids_of_the_send(name: str, chat_id: str) -> None:
-    vendor: VendorSide = SIDES[name]()
-    if not vendor.echoes:
-        pytest.skip("pushes no echoes")
-    message_id = await vendor.channel.send_text(ChatId(chat_id), "Здравствуйте!")
+@those_with("echoes")
+@pytest.mark.parametrize("place", range(4))
+async def test_the_echo_bears_the_ids_of_the_send(vendor: VendorSide, place: int) -> None:
+    chat_id = ChatId(vendor.chats[place])
+    message_id = await vendor.channel.send_text(chat_id, "Здравствуйте!")
     echo = vendor.channel.normalize(vendor.push_of(message_id)).arrivals[0]
 
     assert echo.own
     assert (echo.message.external_chat_id, echo.message.external_message_id) == (chat_id, message_id)
 
 
+@those_with(KeepsHistory)
 async def test_the_history_names_messages_as_send_did(vendor: VendorSide) -> None:
-    if not isinstance(vendor.channel, KeepsHistory):
-        pytest.skip("keeps no history")
+    assert isinstance(vendor.channel, KeepsHistory)
     chat = ChatId(vendor.chats[0])
     message_id = await vendor.channel.send_text(chat, "Готово")
 
@@ -61,9 +60,9 @@ def test_a_customers_message_is_not_ours(vendor: VendorSide) -> None:
     assert (theirs.own, theirs.message.event, theirs.fingerprint) == (False, "message", "")
 
 
+@those_that_push_their_own()
 def test_a_message_of_the_account_itself_is_marked(vendor: VendorSide) -> None:
-    if not (pushed := vendor.push("Привет", chat_id=vendor.chats[0], own=True)):
-        pytest.skip("pushes nothing of the account's own")
+    pushed = vendor.push("Привет", chat_id=vendor.chats[0], own=True)
     ours = vendor.channel.normalize(pushed).arrivals[0]
 
     assert (ours.own, ours.message.event) == (True, "operator_message")

@@ -1,32 +1,13 @@
 """Every recorded body of every vendor: what it means, and that nothing about it is lost or doubled."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.channel import Arrival, Normalized
 from core.messages import IncomingMessage
+from tests.contract.payloads import body, expected, pairs
 from tests.contract.vendor_side import SIDES, VendorSide
-
-PAYLOADS = Path(__file__).parent.parent / "payloads"
-
-
-def _pairs() -> list[tuple[str, str]]:
-    return [
-        (channel, path.name.removesuffix(".expected.json"))
-        for channel in sorted(SIDES)
-        for path in sorted((PAYLOADS / channel).glob("*.expected.json"))
-    ]
-
-
-def _body(channel: str, name: str) -> Any:
-    return json.loads((PAYLOADS / channel / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def _expected(channel: str, name: str) -> Any:
-    return json.loads((PAYLOADS / channel / f"{name}.expected.json").read_text(encoding="utf-8"))
 
 
 def _shown(arrival: Arrival) -> dict[str, Any]:
@@ -51,25 +32,25 @@ def _meaning(meaning: Normalized) -> Any:
     return more | ({"arrivals": arrivals} if arrivals else {})
 
 
-@pytest.mark.parametrize(("channel", "name"), _pairs())
+@pytest.mark.parametrize(("channel", "name"), pairs())
 def test_a_body_means_what_stands_beside_it(channel: str, name: str) -> None:
     vendor: VendorSide = SIDES[channel]()
 
-    assert _meaning(vendor.meaning_of(_body(channel, name))) == _expected(channel, name)
+    assert _meaning(vendor.meaning_of(body(channel, name))) == expected(channel, name)
 
 
-@pytest.mark.parametrize(("channel", "name"), _pairs())
+@pytest.mark.parametrize(("channel", "name"), pairs())
 def test_a_repeated_body_has_the_same_keys(channel: str, name: str) -> None:
     """The inbox tells repeats by them; the second delivery is another object of the same bytes."""
     vendor: VendorSide = SIDES[channel]()
-    first, second = (vendor.meaning_of(_body(channel, name)) for _ in range(2))
+    first, second = (vendor.meaning_of(body(channel, name)) for _ in range(2))
 
     assert [one.event_key for one in first.arrivals] == [one.event_key for one in second.arrivals]
     assert len({one.event_key for one in first.arrivals}) == len(first.arrivals)
 
 
-@pytest.mark.parametrize(("channel", "name"), _pairs())
+@pytest.mark.parametrize(("channel", "name"), pairs())
 def test_what_is_queued_can_be_read_again(channel: str, name: str) -> None:
     """The queue holds JSON; the orchestrator must find in it what the channel meant."""
-    for arrival in SIDES[channel]().meaning_of(_body(channel, name)).arrivals:
+    for arrival in SIDES[channel]().meaning_of(body(channel, name)).arrivals:
         assert IncomingMessage.model_validate_json(arrival.message.model_dump_json()) == arrival.message

@@ -17,7 +17,7 @@ from core.errors import (
     VendorDown,
 )
 from core.ids import ChatId
-from tests.contract.vendor_side import SIDES, VendorSide, each
+from tests.contract.vendor_side import SIDES, VendorSide, each, those_with, those_without
 
 LOSSES = ["timeout", "reset", "502"]
 TROUBLES = ["credentials", "door", "plan", "timeout", "reset", "429", "address", "chat"]
@@ -47,9 +47,8 @@ async def test_every_refusal_is_told_as_what_it_means(
     assert vendor.taken == []
 
 
+@those_with("tells_wait")
 async def test_a_429_waits_as_told(vendor: VendorSide) -> None:
-    if not vendor.tells_wait:
-        pytest.skip("names no seconds")
     await vendor.channel.send_text(_chat(vendor), "before")
     before = len(vendor.slept)
     vendor.limit_rate(7)
@@ -59,9 +58,8 @@ async def test_a_429_waits_as_told(vendor: VendorSide) -> None:
     assert [text for _, text in vendor.taken] == ["before", "after"]
 
 
+@those_without("tells_wait")
 async def test_a_429_without_a_time_waits_longer_each_time(vendor: VendorSide) -> None:
-    if vendor.tells_wait:
-        pytest.skip("names the seconds")
     vendor.limit_rate(0)
     await vendor.channel.send_text(_chat(vendor), "after")
 
@@ -69,9 +67,8 @@ async def test_a_429_without_a_time_waits_longer_each_time(vendor: VendorSide) -
     assert [text for _, text in vendor.taken] == ["after"]
 
 
+@those_with("tells_wait")
 async def test_a_429_longer_than_our_patience_is_told_at_once(vendor: VendorSide) -> None:
-    if not vendor.tells_wait:
-        pytest.skip("names no seconds")
     await vendor.channel.send_text(_chat(vendor), "before")
     vendor.limit_rate(600)
 
@@ -111,9 +108,8 @@ async def test_a_send_without_an_answer_is_unknown_and_not_repeated(vendor: Vend
     assert vendor.taken == [(vendor.chats[0], "once")]
 
 
+@those_with("has_plan")
 async def test_a_missing_plan_is_told_by_name(vendor: VendorSide) -> None:
-    if not vendor.has_plan:
-        pytest.skip("has no plans")
     vendor.end_plan()
 
     with pytest.raises(PlanRequired, match="plan lacks the Messenger API"):
@@ -134,9 +130,9 @@ async def test_is_up_tells_and_never_raises(vendor: VendorSide) -> None:
     assert not await vendor.channel.is_up()
 
 
+@those_with(HasToken)
 async def test_a_token_is_described_but_never_shown(vendor: VendorSide) -> None:
-    if not isinstance(vendor.channel, HasToken):
-        pytest.skip("has no tokens")
+    assert isinstance(vendor.channel, HasToken)
     shown = await vendor.channel.token_status()
 
     assert not [secret for secret in vendor.secrets if secret in shown.model_dump_json()]

@@ -8,7 +8,7 @@ import pytest
 
 from core.channel import ShakesHands, WebhookRequest
 from tests.contract.service import served
-from tests.contract.vendor_side import VendorSide
+from tests.contract.vendor_side import VendorSide, those_that_push_their_own, those_with
 
 NONSENSE: list[Any] = [
     None,
@@ -106,10 +106,10 @@ async def test_a_stranger_who_asks_with_get_learns_nothing(
     assert answer.status_code in (401, 405)
 
 
+@those_with(ShakesHands)
 def test_a_check_that_proves_nothing_gets_no_handshake(vendor: VendorSide) -> None:
     channel = vendor.channel
-    if not isinstance(channel, ShakesHands):
-        pytest.skip("checks no address")
+    assert isinstance(channel, ShakesHands)
     forged = {"hub.mode": "subscribe", "hub.challenge": "1158201444", "hub.verify_token": "wrong"}
     confirmation = json.dumps({"type": "confirmation", "group_id": 1}).encode()
 
@@ -117,12 +117,11 @@ def test_a_check_that_proves_nothing_gets_no_handshake(vendor: VendorSide) -> No
     assert channel.handshake(WebhookRequest(confirmation, {}, secret="wrong")) is None
 
 
+@those_that_push_their_own()
 async def test_an_operators_words_are_queued_as_theirs(
     vendor: VendorSide, redis_url: str, tmp_path: Path
 ) -> None:
     pushed = vendor.push("Сейчас отвечу", chat_id=vendor.chats[0], own=True)
-    if not pushed:
-        pytest.skip("pushes nothing of the account's own")
     async with served(vendor, redis_url, tmp_path) as door:
         await door.deliver(json.dumps(pushed).encode())
         queued = await door.queued()
@@ -130,9 +129,8 @@ async def test_an_operators_words_are_queued_as_theirs(
     assert [(one["event"], one["text"]) for one in queued] == [("operator_message", "Сейчас отвечу")]
 
 
+@those_with("echoes")
 async def test_our_own_echo_is_not_queued(vendor: VendorSide, redis_url: str, tmp_path: Path) -> None:
-    if not vendor.echoes:
-        pytest.skip("pushes no echoes")
     async with served(vendor, redis_url, tmp_path) as door:
         sent = await door.ask("POST", "/api/messages/send", chat_id=vendor.chats[0], text="Готово")
         [message_id] = sent.json()["message_ids"]
