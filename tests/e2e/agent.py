@@ -13,7 +13,7 @@ def turn_of(system: System, customer: str, *, seconds: float = 20) -> dict[str, 
             turn = system.post("orchestrator", "/api/turns/wait", {"wait_seconds": 1})
             if turn["status"] == "none":
                 continue
-            if turn["client_name_untrusted"] == customer:
+            if _is_of(turn, customer):
                 return dict(turn)
             others.append(turn)
     finally:
@@ -42,11 +42,19 @@ def delivered(
     raise AssertionError(f"still {delivery}")
 
 
-def shown(system: System, customer: str, count: int, *, seconds: float = 20) -> list[str]:
+def shown(
+    system: System, customer: str, count: int, *, channel: str = "avito", seconds: float = 20
+) -> list[str]:
     """The texts that the customer sees from us, once there are `count` of them."""
     texts: list[str] = []
     for _ in patiently(seconds):
-        texts = [message["text"] for message in system.seen_by(customer)]
+        texts = [message["text"] for message in system.seen_by(customer, channel)]
         if len(texts) >= count:
             return texts
     raise AssertionError(f"{customer} sees {len(texts)} of {count} messages: {texts}")
+
+
+def _is_of(turn: dict[str, Any], customer: str) -> bool:
+    """By the name, or by the words: some messengers tell no name."""
+    words = [message["text_untrusted"] for message in turn["messages"]]
+    return bool(turn["client_name_untrusted"] == customer or any(customer in one.split() for one in words))
