@@ -1,11 +1,18 @@
 """What the contract suite needs of a vendor's side: one small class per channel, listed in `SIDES`."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
+
+import pytest
 
 from core.channel import Channel, Normalized, WebhookRequest
 from core.errors import ChannelError
 from tests.contract.avito_side import AvitoSide
 from tests.contract.fake_time import FakeTime
+from tests.contract.instagram_side import InstagramSide
+from tests.contract.max_side import MaxSide
+from tests.contract.telegram_side import TelegramSide
+from tests.contract.whatsapp_side import WhatsAppSide
 
 
 class VendorSide(Protocol):
@@ -67,9 +74,39 @@ class VendorSide(Protocol):
     def end_plan(self) -> None: ...
 
 
-SIDES: dict[str, type[Any]] = {"avito": AvitoSide}
+SIDES: dict[str, type[Any]] = {
+    "avito": AvitoSide,
+    "instagram": InstagramSide,
+    "max": MaxSide,
+    "telegram": TelegramSide,
+    "whatsapp": WhatsAppSide,
+}
 
 
 def each(attribute: str) -> list[Any]:
     """(channel, item) for every item of a side's table, to run one case per row."""
     return [(name, item) for name, side in sorted(SIDES.items()) for item in getattr(side, attribute)]
+
+
+def those_with(feature: str | type[Any]) -> pytest.MarkDecorator:
+    """Marks a test for the vendors that have it: an attribute of the side, or a part of the channel."""
+    return _those(lambda side: _has(side, feature))
+
+
+def those_without(feature: str | type[Any]) -> pytest.MarkDecorator:
+    """Marks a test for the others."""
+    return _those(lambda side: not _has(side, feature))
+
+
+def those_that_push_their_own() -> pytest.MarkDecorator:
+    """Marks a test for the vendors that push what the account itself wrote."""
+    return _those(lambda side: bool(side.push("x", chat_id=side.chats[0], own=True)))
+
+
+def _those(wanted: Callable[[VendorSide], bool]) -> pytest.MarkDecorator:
+    names = [name for name, side in sorted(SIDES.items()) if wanted(side())]
+    return pytest.mark.parametrize("vendor", names, indirect=True)
+
+
+def _has(side: VendorSide, feature: str | type[Any]) -> bool:
+    return bool(getattr(side, feature)) if isinstance(feature, str) else isinstance(side.channel, feature)
