@@ -19,7 +19,7 @@ from core.observability import Metrics
 from core.operations import Operation
 from core.problems import PROBLEM_SCHEMA, from_channel_error, from_validation_error, problem
 
-BODY_LIMIT = 40 * 1024 * 1024  # an image of 24 MB in base64 and its envelope
+BODY_LIMIT = 70 * 1024 * 1024  # a file of 50 MB in base64 and its envelope
 
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 

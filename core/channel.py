@@ -33,7 +33,8 @@ class Arrival:
 
     `event_key` names the vendor's event: a repeated delivery has the same key. `own` marks a message that
     the account itself wrote: our echo, or an operator in the vendor's app. `fingerprint` is what our pending
-    send of the same content registers (see core/echoes.py); "" when the content cannot be compared.
+    send of the same content registers (see core/echoes.py): `fingerprint(words)` of a text, the kind (such as
+    "image" or "voice") of a file with or without a caption; "" when it cannot be compared.
     `ends_chat`: the customer blocked us or removed the chat, so our own list of chats forgets it.
     """
 

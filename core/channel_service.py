@@ -11,7 +11,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import httpx
 from redis.asyncio import Redis
+from starlette.routing import BaseRoute
 
+from core.account_marks import AccountMarks
 from core.afterwards import Afterwards
 from core.app import VERSION, ServiceParts, build_app
 from core.attempts import Attempts
@@ -23,26 +25,28 @@ from core.clock import SystemClock
 from core.connections import redis_client
 from core.deadletters import DeadLetters
 from core.echoes import Echoes
+from core.files import FileLinks, file_paths, file_routes, files_address
 from core.ids import AccountId, ChannelName
 from core.inbox import Inbox
 from core.keys import Keys
 from core.known_chats import KnownChats
-from core.media import fetch_media
+from core.media_fetch import MediaFetcher
 from core.observability import Metrics, configure_logging
 from core.operations import Operation
 from core.registry import Service
 from core.sending import Sender
 from core.serve import serve, serve_stdio
 from core.settings import ServiceSettings, secret_texts
+from core.shelf import Shelf
 from core.spool import Spool
 from core.sweep import Sweeper
-from core.sweep_marks import SweepMarks
 from core.tokens import TokenStores
 from core.vendor_settings import VendorSettings
 from core.watchdog import Watchdog
 from core.webhook import webhook_routes
 
 _FETCH_SECONDS = 20.0
+_SUBSCRIBING_MS = 3_000
 
 
 class OpenChannel(Channel, Protocol):
@@ -97,25 +101,42 @@ class _Wiring(Generic[S, C]):
         }
         self._known = KnownChats(self._redis, self._keys, made.service.channel)
         lists = all(isinstance(channel, ListsChats) for channel in self._channels.values())
-        self._afterwards = Afterwards(None if lists else self._known)
+        self._remembered = None if lists else self._known
+        self._afterwards = Afterwards(self._remembered)
+        self._marks = AccountMarks(self._redis, self._keys)
         self._watchdog = Watchdog(
             self._channels,
             clock=SystemClock(),
             metrics=self._metrics,
+            may_subscribe=partial(self._marks.claim, work="subscribe", for_ms=_SUBSCRIBING_MS),
             public_url=made.settings.public_url,
             every=made.settings.watch_seconds,
         )
         echoes = Echoes(self._redis, self._keys)
         attempts = Attempts(self._redis, self._keys, SystemClock(), longest=made.settings.send_seconds)
+        files = partial(files_address, made.settings, made.service)
+        self._shelf = Shelf(self._redis, self._keys, files)
+        self._links = FileLinks(made.service.channel, made.settings.api_keys, files, SystemClock())
         self._accounts = {
-            name: Account(one, Sender(one, attempts, echoes)) for name, one in self._channels.items()
+            name: Account(one, Sender(one, attempts, echoes, self._shelf))
+            for name, one in self._channels.items()
         }
+
+    @property
+    def _fetch(self) -> MediaFetcher:
+        media = next(iter(self._channels.values())).capabilities.media
+        return MediaFetcher(self._media, media, allow_hosts=frozenset(self._made.fetch_from))
 
     def parts(self) -> ServiceParts:
         made, name = self._made, self._made.service.channel
         some = next(iter(self._channels.values()))
         operations = ChannelOperations(
-            made.service.title, self._accounts, some.capabilities, self._fetch(some)
+            made.service.title,
+            self._accounts,
+            some.capabilities,
+            self._fetch,
+            remembered=self._remembered,
+            links=self._links,
         )
         return ServiceParts(
             name=name,
@@ -130,16 +151,23 @@ class _Wiring(Generic[S, C]):
             health=self._health,
             info=self._info,
             lifespan=self._running,
-            public_routes=webhook_routes(
-                name,
-                self._channels,
-                self._inbox,
-                DeadLetters(self._redis, self._keys),
-                count=lambda outcome: self._metrics.webhook_events.labels(name, outcome).inc(),
-                listener=self._afterwards,
-            ),
-            openapi_extra=_webhook_paths(name),
+            public_routes=[
+                *file_routes(name, self._shelf, self._links, self._channels),
+                *self._webhooks(),
+            ],
+            openapi_extra=_webhook_paths(name) | file_paths(name),
             allowed_hosts=made.settings.allowed_hosts,
+        )
+
+    def _webhooks(self) -> Sequence[BaseRoute]:
+        name = self._made.service.channel
+        return webhook_routes(
+            name,
+            self._channels,
+            self._inbox,
+            DeadLetters(self._redis, self._keys),
+            count=lambda outcome: self._metrics.webhook_events.labels(name, outcome).inc(),
+            listener=self._afterwards,
         )
 
     @asynccontextmanager
@@ -161,21 +189,12 @@ class _Wiring(Generic[S, C]):
         sweeper = Sweeper(
             self._inbox,
             self._known,
-            SweepMarks(self._redis, self._keys),
+            self._marks,
             clock=SystemClock(),
             recovered=lambda one, found: self._metrics.recovered.labels(one.name, one.account).inc(found),
             listener=self._afterwards,
         )
         await sweeper.run(self._channels.values(), every=self._made.settings.sweep_seconds)
-
-    def _fetch(self, channel: Channel) -> Any:
-        return partial(
-            fetch_media,
-            max_bytes=channel.capabilities.media["image"].max_bytes,
-            allowed_types=channel.capabilities.media["image"].types,
-            client=self._media,
-            allow_hosts=frozenset(self._made.fetch_from),
-        )
 
     async def _health(self) -> Mapping[str, Any]:
         return {

@@ -2,16 +2,23 @@
 
 Before a send its fingerprint is registered for the chat, because the echo may overtake the vendor's answer;
 after it the vendor's id is. The inbox (core/inbox.py) drops what matches; the rest was typed by a person.
+
+Pictures and files cannot be compared: the mark of each is its kind. An operator's picture that arrives while
+ours is uploaded is therefore held for the moment, and queued as soon as the vendor's answer shows that it was
+not our echo. Only when that answer never comes is it taken for the echo.
 """
 
 import hashlib
+import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import get_args
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from core.capabilities import MediaKind
 from core.channel import Channel
 from core.errors import ChannelError, OutcomeUnknown, StorageDown
 from core.ids import ChatId, MessageId
@@ -21,7 +28,8 @@ from core.scripts import load_script
 #: What a Redis that is away, loading, full or read-only raises.
 REDIS_AWAY = (RedisError, OSError)
 
-IMAGE_FINGERPRINT = "image"
+IMAGE_FINGERPRINT: MediaKind = "image"
+_KINDS = frozenset(get_args(MediaKind))
 PENDING_SECONDS = 120
 REMEMBER_SECONDS = 2 * 24 * 3600
 
@@ -63,23 +71,28 @@ class Echoes:
         self._settle = load_script(redis, "sending_settle")
 
     @asynccontextmanager
-    async def expecting(self, channel: Channel, chat_id: ChatId, mark: str) -> AsyncIterator[Expected]:
+    async def expecting(
+        self, channel: Channel, chat_id: ChatId, mark: str, *, by: str = "", again: bool = False
+    ) -> AsyncIterator[Expected]:
         """Around the vendor call: an echo with this fingerprint is ours, also before the call returns.
 
-        StorageDown before the call when it cannot be registered. After OutcomeUnknown (or a crash) the
-        fingerprint stays for two minutes: the echo may still come.
+        `by` names the send; repeated with the same name it expects one echo only. StorageDown before the call
+        when it cannot be registered. After OutcomeUnknown (or a crash) the fingerprint stays for two minutes:
+        the echo may still come. So may that of an earlier try when this is one `again` and it is refused.
         """
-        await self._register(channel, chat_id, mark)
+        by = by or secrets.token_hex(8)
+        await self._register(channel, chat_id, mark, by)
         expected = Expected(self, channel)
         try:
             yield expected
         except OutcomeUnknown:
             raise
         except ChannelError:
-            await self.settle(channel, chat_id, mark)
+            if not again:
+                await self.settle(channel, chat_id, mark, by=by)
             raise
         else:
-            await self.settle(channel, chat_id, mark, expected.message_id)
+            await self.settle(channel, chat_id, mark, by=by, message_id=expected.message_id)
 
     async def remember(self, channel: Channel, message_id: MessageId, *, by: str) -> None:
         """The account's message with this id is ours."""
@@ -97,19 +110,24 @@ class Echoes:
         return [_text(value) for value in stored]
 
     async def settle(
-        self, channel: Channel, chat_id: ChatId, mark: str, message_id: MessageId | None = None
+        self, channel: Channel, chat_id: ChatId, mark: str, *, by: str, message_id: MessageId | None = None
     ) -> None:
-        """Nothing is expected any more, unless the echo of `message_id` came already. Never raises."""
+        """The send `by` is decided: its message is `message_id`, or there is none. Never raises."""
+        keys = [self._pending(channel, chat_id), self._keys.incoming.source]
         try:
-            await self._settle(keys=[self._pending(channel, chat_id)], args=[mark, message_id or ""])
+            tells_little = "1" if mark in _KINDS else ""
+            queued = await self._settle(keys=keys, args=[mark, by, message_id or "", tells_little])
         except REDIS_AWAY:  # the mark goes by itself after two minutes
             structlog.get_logger().warning("echo_mark_left", channel=channel.name, account=channel.account)
+            return
+        if queued:
+            structlog.get_logger().info("operator_told_from_echo", channel=channel.name, messages=queued)
 
-    async def _register(self, channel: Channel, chat_id: ChatId, mark: str) -> None:
+    async def _register(self, channel: Channel, chat_id: ChatId, mark: str, by: str) -> None:
         key = self._pending(channel, chat_id)
         with storage_errors():
             async with self._redis.pipeline(transaction=True) as transaction:
-                transaction.hincrby(key, mark, 1)
+                transaction.hset(key, f"open:{mark}:{by}", "1")
                 transaction.expire(key, PENDING_SECONDS)
                 await transaction.execute()
 

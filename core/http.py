@@ -5,7 +5,6 @@ lines long: they ask, and either get the answer or one ChannelError that says wh
 """
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -109,8 +108,10 @@ def read_answer(response: httpx.Response, shape: type[Answer] | TypeAdapter[Answ
 
 
 def _network(policy: Policy) -> httpx.AsyncBaseTransport:
-    verify = ssl.create_default_context(cafile=policy.ca_bundle) if policy.ca_bundle else True
-    return httpx.AsyncHTTPTransport(verify=verify, proxy=policy.proxy or None)
+    trusted = httpx.create_ssl_context(trust_env=False)
+    if policy.ca_bundle:
+        trusted.load_verify_locations(cafile=policy.ca_bundle)
+    return httpx.AsyncHTTPTransport(verify=trusted, proxy=policy.proxy or None)
 
 
 def _stacked(policy: Policy, timing: Timing, network: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:

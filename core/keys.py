@@ -95,7 +95,10 @@ class Keys:
         return f"{self.prefix}sent:{channel}:{account}:{message_id}"
 
     def sending(self, channel: str, account: str, chat_id: str) -> str:
-        """HASH fingerprint -> how many sends are under way: an echo may arrive before the vendor's answer."""
+        """HASH of a chat's sends under way: an echo may arrive before the vendor's answer.
+
+        open:{fingerprint}:{name of the send}; echo:{fingerprint}:{message id} -> what was taken for one.
+        """
         return f"{self.prefix}sending:{channel}:{account}:{chat_id}"
 
     def idempotency(self, channel: str, account: str, key: str) -> str:
@@ -127,7 +130,7 @@ class Keys:
         return f"{self.prefix}watch:{channel}:{account}:{work}"
 
     def shelf(self, name: str) -> str:
-        """A file on offer to a vendor that fetches media itself (core/files.py)."""
+        """A file on offer to a vendor that fetches media itself (core/shelf.py)."""
         return f"{self.prefix}file:{name}"
 
     def rate(self, address: str) -> str:

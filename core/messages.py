@@ -27,13 +27,21 @@ NUL = "\x00"
 #: Levels of a vendor's own body; JSON writers give up at 255.
 DEEPEST = 100
 
+FileKind = Literal["voice", "video", "document"]
+MOST_BUTTONS = 13
+LONGEST_BUTTON = 40
+
 Event = Literal[
     "message", "edit", "delete", "read", "delivered", "postback", "reaction", "operator_message", "notice"
 ]
 
 
+#: An empty word in one of these means that there is none.
+_NAMES = frozenset({"account", "event", "reply_to", "id", "idempotency_key", "file_url", "file_kind"})
+
+
 def _says_nothing(key: object, item: object) -> bool:
-    return item is None or (item == "" and key in ("account", "event", "reply_to", "id", "idempotency_key"))
+    return item is None or (item == "" and key in _NAMES)
 
 
 def _number_as_text(value: object) -> object:
@@ -57,6 +65,13 @@ def _known_channel(value: str) -> str:
     if value not in CHANNEL_NAMES:
         raise ValueError(f"unknown channel {value[:40]!r}; known: {', '.join(sorted(CHANNEL_NAMES))}")
     return value
+
+
+def _label(value: str) -> str:
+    label = _without_nul(value).strip()
+    if not 1 <= len(label) <= LONGEST_BUTTON:
+        raise ValueError(f"a button's label has 1 to {LONGEST_BUTTON} characters, not {len(label)}")
+    return label
 
 
 def _not_too_deep(raw: dict[str, Any]) -> dict[str, Any]:
@@ -88,6 +103,7 @@ Reference = Annotated[Annotated[MessageId, Field(max_length=512)] | None, Before
 Channel = Annotated[ChannelName, AfterValidator(_known_channel)]
 Account = Annotated[AccountId, Field(pattern=ACCOUNT_PATTERN)]
 UtcTime = Annotated[AwareDatetime, BeforeValidator(_in_utc)]
+Label = Annotated[str, AfterValidator(_label)]
 
 
 class _Frozen(BaseModel):
@@ -191,7 +207,9 @@ class IncomingMessage(_Frozen):
 class OutgoingMessage(_Frozen):
     """One message to send; `{channel, external_chat_id, text}` is enough, the rest has defaults.
 
-    `id` names the delivery. A producer that repeats an `idempotency_key` names the same delivery again.
+    `id` names the delivery. A producer that repeats an `idempotency_key` names the same delivery again. A
+    text may have buttons and may quote (`reply_to`, where the messenger can); a picture or a file goes with
+    the text as its words.
     """
 
     id: UUID = Field(default_factory=uuid4)
@@ -200,6 +218,10 @@ class OutgoingMessage(_Frozen):
     external_chat_id: Chat
     text: Annotated[Text, Field(max_length=20_000)] = ""
     image_url: str | None = None
+    file_url: Annotated[str | None, Field(max_length=2000)] = None
+    file_kind: FileKind | None = None
+    buttons: Annotated[tuple[Label, ...], Field(max_length=MOST_BUTTONS)] = ()
+    reply_to: Reference = None
     idempotency_key: Annotated[str | None, Field(max_length=200)] = None
 
     @model_validator(mode="before")
@@ -214,8 +236,15 @@ class OutgoingMessage(_Frozen):
 
     @model_validator(mode="after")
     def _says_something(self) -> "OutgoingMessage":
-        if not self.text.strip() and not self.image_url:
-            raise ValueError("a message needs a text or an image_url")
+        worded = bool(self.text.strip())
+        if not worded and not self.image_url and not self.file_url:
+            raise ValueError("a message needs a text or an image_url or a file_url")
+        if self.image_url and self.file_url:
+            raise ValueError("a message has an image_url or a file_url, not both")
+        if bool(self.file_url) != bool(self.file_kind):
+            raise ValueError("file_url and file_kind (voice, video or document) go together")
+        if self.buttons and (not worded or self.image_url or self.file_url):
+            raise ValueError("buttons stand under a text alone")
         return self
 
 

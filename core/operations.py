@@ -8,13 +8,17 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 #: What an operation does to the world: look, look at our own state only, write to a customer, change
 #: something repeatable, take something away.
 Effect = Literal["read", "status", "send", "change", "delete"]
+
+
+M = TypeVar("M", bound=BaseModel)
+R = TypeVar("R", bound=BaseModel)
 
 
 class Arguments(BaseModel):
@@ -64,3 +68,28 @@ class Operation:
         """Validate `given` and run; pydantic.ValidationError names every wrong argument."""
         checked = self.arguments.model_validate(given)
         return await self.run(**{name: getattr(checked, name) for name in self.signature.parameters})
+
+
+def asking(model: type[M], run: Callable[[M], Awaitable[R]]) -> Callable[..., Awaitable[R]]:
+    """`run` as a function of its argument's fields: for many of them, or some that not every channel has."""
+
+    async def call(**given: Any) -> R:
+        return await run(model.model_validate(given))
+
+    returned = inspect.signature(run, eval_str=True).return_annotation
+    call.__signature__ = inspect.Signature(_parameters(model), return_annotation=returned)  # type: ignore[attr-defined]  # read by inspect
+    call.__doc__ = run.__doc__
+    return call
+
+
+def _parameters(model: type[BaseModel]) -> list[inspect.Parameter]:
+    nothing = inspect.Parameter.empty
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=nothing if field.is_required() else field.default,
+            annotation=Annotated[(field.annotation, *field.metadata, Field(description=field.description))],
+        )
+        for name, field in model.model_fields.items()
+    ]

@@ -5,8 +5,9 @@
                                 ├── the vendor refused: doubt gone, the part is tried anew on a repeat
                                 └── no answer, or a crash: the doubt stays
 
-A repeat that meets a doubt looks into the vendor's history first: what is found there is taken as sent; what
-is not there after a grace is sent; where there is no history, the outcome stays unknown and nothing is sent.
+A repeat that meets a doubt sends the part again under the same name where the vendor recognises that. Else
+it looks into the vendor's history first: what is found there is taken as sent; what is not there after a
+grace is sent; where there is no history, the outcome stays unknown and nothing is sent.
 """
 
 import asyncio
@@ -15,16 +16,19 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 
-from core.attempts import Attempt, Attempts
-from core.channel import Channel, ChatMessage, KeepsHistory, MediaFile, MessagePage, SendsImages
-from core.echoes import IMAGE_FINGERPRINT, Echoes, Expected, fingerprint
+from core.attempts import Attempt, Attempts, Doubt
+from core.capabilities import MediaKind
+from core.channel import Channel, ChatMessage, KeepsHistory, MediaFile, MessagePage, SendsReplies
+from core.echoes import Echoes, Expected
 from core.errors import ChannelError, OutcomeUnknown, Rejected, StorageDown
 from core.ids import ChatId, MessageId
-from core.textsplit import split_text
+from core.jsontext import write_json
+from core.media import check_file
+from core.media_kinds import Captioned, kinds_of, refuse_kind
+from core.parts import OffersFiles, Part, media_parts, text_parts
 from core.unbroken import Unbroken
 
 #: A request without an answer may still be carried out this long after it was made.
@@ -43,50 +47,6 @@ class Sent:
     duplicate: bool = False
 
 
-class _Part(Protocol):
-    """One message of the vendor."""
-
-    @property
-    def mark(self) -> str:
-        """The fingerprint of its echo."""
-
-    async def send(self, channel: Channel, chat_id: ChatId) -> MessageId: ...
-
-    def is_shown_by(self, message: ChatMessage) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _TextPart:
-    text: str
-
-    @property
-    def mark(self) -> str:
-        return fingerprint(self.text)
-
-    async def send(self, channel: Channel, chat_id: ChatId) -> MessageId:
-        return await channel.send_text(chat_id, self.text)
-
-    def is_shown_by(self, message: ChatMessage) -> bool:
-        return fingerprint(message.text_untrusted) == self.mark
-
-
-@dataclass(frozen=True, slots=True)
-class _ImagePart:
-    image: MediaFile
-
-    @property
-    def mark(self) -> str:
-        return IMAGE_FINGERPRINT
-
-    async def send(self, channel: Channel, chat_id: ChatId) -> MessageId:
-        if not isinstance(channel, SendsImages):
-            raise Rejected("This messenger takes no pictures.", channel=channel.name)
-        return await channel.send_image(chat_id, self.image)
-
-    def is_shown_by(self, message: ChatMessage) -> bool:
-        return message.type == "image" or bool(message.image_url)
-
-
 @dataclass(frozen=True, slots=True)
 class _Order:
     """What is to be sent under which key; an `unnamed` one has a key that only we know."""
@@ -95,53 +55,60 @@ class _Order:
     key: str
     unnamed: bool
     digest: str
-    parts: Sequence[_Part]
+    parts: Sequence[Part]
 
 
 class Sender:
-    """Sends for one account of a channel. Await `close()` at the end: sends under way are not cut off."""
+    """Sends for one account of a channel. Await `close()` at the end: sends under way are not cut off.
 
-    def __init__(self, channel: Channel, attempts: Attempts, echoes: Echoes) -> None:
+    `shelf` gives files a public address, for vendors that fetch media themselves.
+    """
+
+    def __init__(
+        self, channel: Channel, attempts: Attempts, echoes: Echoes, shelf: OffersFiles | None = None
+    ) -> None:
         self._channel = channel
         self._attempts = attempts
         self._clock = attempts.clock
         self._echoes = echoes
+        self._shelf = shelf
         self._unbroken = Unbroken()
 
-    async def send_text(self, chat_id: ChatId, text: str, idempotency_key: str = "") -> Sent:
-        """Send a text of any length as so many messages as it needs, in order."""
-        parts = self._texts(text)
-        if not parts:
-            raise Rejected("The text is empty.", channel=self._channel.name)
-        return await self._send(chat_id, parts, _digest("text", chat_id, text), idempotency_key)
-
-    async def send_image(
-        self, chat_id: ChatId, image: MediaFile, caption: str = "", idempotency_key: str = ""
+    async def send_text(
+        self, chat_id: ChatId, text: str, key: str = "", *, buttons: Sequence[str] = (), reply_to: str = ""
     ) -> Sent:
-        """Send a picture, then its caption as a message of its own."""
-        self._check(image)
-        parts: list[_Part] = [_ImagePart(image), *self._texts(caption)]
-        content = hashlib.sha256(image.content).hexdigest()
-        return await self._send(chat_id, parts, _digest("image", chat_id, content, caption), idempotency_key)
+        """Send a text of any length as so many messages as it needs, in order.
+
+        Buttons stand under the last of them, or are numbered lines where the vendor cannot show them. The
+        first quotes `reply_to`; when it is also the one with the buttons, there is no quote.
+        """
+        if reply_to and not isinstance(self._channel, SendsReplies):
+            raise Rejected("This messenger cannot quote a message.", channel=self._channel.name)
+        if not text.strip():
+            raise Rejected("The text is empty.", channel=self._channel.name)
+        if not all(label.strip() for label in buttons):
+            raise Rejected("A button has no label.", channel=self._channel.name)
+        quoted = MessageId(reply_to) if reply_to else None
+        parts = text_parts(self._channel, text, labels=buttons, reply_to=quoted)
+        beside = [write_json([*buttons]), reply_to] if buttons or reply_to else []
+        return await self._send(chat_id, parts, _digest("text", chat_id, text, *beside), key)
+
+    async def send_file(
+        self, chat_id: ChatId, kind: MediaKind, file: MediaFile, caption: str = "", key: str = ""
+    ) -> Sent:
+        """Send a file with its caption, or with messages after it where the caption cannot travel along."""
+        if kind not in kinds_of(self._channel):
+            raise refuse_kind(kind)
+        check_file(kind, self._channel.capabilities.media[kind], file)
+        parts = media_parts(self._channel, Captioned(kind, file, caption), self._shelf)
+        content = file.url or hashlib.sha256(file.content).hexdigest()
+        return await self._send(chat_id, parts, _digest(kind, chat_id, content, caption), key)
 
     async def close(self) -> None:
         """Wait for the sends under way; each part is limited in time."""
         await self._unbroken.close()
 
-    def _texts(self, text: str) -> list[_TextPart]:
-        limits = self._channel.capabilities
-        return [_TextPart(piece) for piece in split_text(text, limits.text_limit, limits.text_unit)]
-
-    def _check(self, image: MediaFile) -> None:
-        limits = self._channel.capabilities.media.get("image")
-        if limits is None:
-            raise Rejected("This messenger takes no pictures.", channel=self._channel.name)
-        if limits.types and image.media_type not in limits.types:
-            raise Rejected(f"Pictures must be one of {', '.join(limits.types)}.")
-        if len(image.content) > limits.max_bytes:
-            raise Rejected(f"The picture is larger than {limits.max_bytes} bytes.")
-
-    async def _send(self, chat_id: ChatId, parts: Sequence[_Part], digest: str, given_key: str) -> Sent:
+    async def _send(self, chat_id: ChatId, parts: Sequence[Part], digest: str, given_key: str) -> Sent:
         key = given_key or secrets.token_hex(16)
         order = _Order(chat_id, key, not given_key, digest, parts)
         # Half a message is worse than a whole one: it is finished also when the caller goes away.
@@ -153,8 +120,9 @@ class Sender:
             return Sent(tuple(attempt.ids), duplicate=True)
         try:
             while len(attempt.ids) < len(order.parts):
-                if attempt.doubt is None or not await self._adopted(attempt, order):
-                    await self._send_next(attempt, order)
+                open_doubt = attempt.doubt if self._recognises_repeats(attempt.doubt) else None
+                if open_doubt or attempt.doubt is None or not await self._adopted(attempt, order):
+                    await self._send_next(attempt, order, open_doubt)
         except Exception as error:
             await attempt.release()
             if order.unnamed and isinstance(error, ChannelError):
@@ -163,23 +131,32 @@ class Sender:
         await attempt.finish()
         return Sent(tuple(attempt.ids))
 
-    async def _send_next(self, attempt: Attempt, order: _Order) -> None:
+    def _recognises_repeats(self, doubt: Doubt | None) -> bool:
+        """Whether the vendor would still know what is in doubt by its key."""
+        window_ms = self._channel.capabilities.repeat_window_seconds * 1000
+        return doubt is not None and self._clock.now_ms() - doubt.since + CLOCK_MARGIN_MS < window_ms
+
+    async def _send_next(self, attempt: Attempt, order: _Order, open_doubt: Doubt | None) -> None:
+        """Send the next part; a refusal tells nothing of the earlier try that is still in doubt."""
         part, by = _next(attempt, order)
-        async with self._echoes.expecting(self._channel, order.chat_id, part.mark) as expected:
+        expecting = self._echoes.expecting(
+            self._channel, order.chat_id, part.mark, by=by, again=open_doubt is not None
+        )
+        async with expecting as expected:
             await attempt.begin_part()
             try:
-                message_id = await self._call(part, order.chat_id)
+                message_id = await self._call(part, order.chat_id, by)
             except OutcomeUnknown:
                 raise
             except ChannelError:
-                attempt.doubt = None
+                attempt.doubt = open_doubt
                 raise
             await _note(expected, attempt, message_id, by)
 
-    async def _call(self, part: _Part, chat_id: ChatId) -> MessageId:
+    async def _call(self, part: Part, chat_id: ChatId, by: str) -> MessageId:
         try:
             async with asyncio.timeout(self._attempts.longest):
-                return await part.send(self._channel, chat_id)
+                return await part.send(self._channel, chat_id, by)
         except ChannelError:
             raise
         except Exception as error:
@@ -199,7 +176,7 @@ class Sender:
             return False
         await self._echoes.remember(self._channel, found, by=by)
         await attempt.end_part(found)
-        await self._echoes.settle(self._channel, order.chat_id, part.mark, found)
+        await self._echoes.settle(self._channel, order.chat_id, part.mark, by=by, message_id=found)
         return True
 
     def _wait_for_grace(self, remaining_ms: int) -> None:
@@ -207,7 +184,7 @@ class Sender:
             said = "The messenger has not shown the message yet."
             raise OutcomeUnknown(said, channel=self._channel.name, retry_after=remaining_ms / 1000)
 
-    async def _find(self, chat_id: ChatId, part: _Part, by: str, earliest_ms: int) -> MessageId | None:
+    async def _find(self, chat_id: ChatId, part: Part, by: str, earliest_ms: int) -> MessageId | None:
         """Our message in the vendor's history, unless another send is known to have made it."""
         cursor = ""
         for _ in range(HISTORY_PAGES):
@@ -258,7 +235,7 @@ def _how_to_go_on(attempt: Attempt, order: _Order) -> str:
     return f" {len(attempt.ids)} of {len(order.parts)} parts are sent; the idempotency_key is {order.key}."
 
 
-def _next(attempt: Attempt, order: _Order) -> tuple[_Part, str]:
+def _next(attempt: Attempt, order: _Order) -> tuple[Part, str]:
     """The next part, and the name of its send."""
     index = len(attempt.ids)
     return order.parts[index], f"{order.key}#{index}"

@@ -41,7 +41,7 @@ def split_text(text: str, limit: int, unit: Unit = "characters") -> list[str]:
 
 def _cut(text: str, limit: int, unit: Unit) -> int:
     """How many characters of `text` make the next piece."""
-    width = _width(text, unit)
+    width = text_width(text, unit)
     if width <= limit:
         return len(text)
     ends = _grapheme_ends(text, limit, unit)
@@ -96,7 +96,7 @@ def _grapheme_ends(text: str, limit: int, unit: Unit) -> list[int]:
     ends: list[int] = []
     start = width = 0
     for end in _graphemes(text):
-        width += _width(text[start:end], unit)
+        width += text_width(text[start:end], unit)
         if width > limit:
             break
         ends.append(end)
@@ -129,13 +129,14 @@ def _code_points(text: str, limit: int, unit: Unit) -> int:
     """How many whole code points fit: the last resort for a grapheme longer than a message."""
     width = 0
     for index, character in enumerate(text):
-        width += _width(character, unit)
+        width += text_width(character, unit)
         if width > limit:
             return index
     return len(text)
 
 
-def _width(text: str, unit: Unit) -> int:
+def text_width(text: str, unit: Unit) -> int:
+    """How long a text is for a vendor that counts in `unit`."""
     if unit == "characters":
         return len(text)
     if unit == "utf16":

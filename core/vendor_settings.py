@@ -30,7 +30,7 @@ class VendorSettings(EnvironmentSettings):
     requests_per_second: float = Field(default=1.0, gt=0, description="calls of the API, on average")
     burst: int = Field(default=5, ge=1, description="calls of the API at once")
     proxy: SecretStr = Field(default=SecretStr(""), description="http://user:password@host:port, if any")
-    ca_bundle: str = Field(default="", description="file of certificates to trust instead of the usual ones")
+    ca_bundle: str = Field(default="", description="file of certificates to trust beside the usual ones")
     timeout_seconds: float = Field(default=10.0, gt=0, description="longest wait for one answer")
 
     @field_validator("base_url")

@@ -1,6 +1,7 @@
 """The Avito channel: the contract of core/channel.py over the client. Glue only."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -8,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from core.auth import same_secret
 from core.capabilities import Capabilities, MediaLimit, Rate
 from core.channel import (
+    Arrival,
     ChatInfo,
     ChatPage,
     MediaFile,
@@ -22,8 +24,8 @@ from core.echoes import fingerprint
 from core.errors import ChannelError, NotFound, RateLimited, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId
 from mcp_avito.client import CHANNEL, AvitoClient
-from mcp_avito.normalize import Fingerprint, chat_info, chat_messages, normalize
-from mcp_avito.schemas import PageMeta
+from mcp_avito.normalize import Fingerprint, chat_info, chat_messages, lost_messages, normalize
+from mcp_avito.schemas import LAST_SECOND, PageMeta
 from mcp_avito.settings import AvitoSettings
 
 TEXT_LIMIT = 1_000
@@ -193,6 +195,19 @@ class AvitoChannel:
             account=self._account,
             fingerprint=self._fingerprint,
         )
+
+    async def arrivals_since(self, since: datetime, known: Sequence[ChatId]) -> Sequence[Arrival]:
+        """Looks at the newest 100 messages of each of the newest 100 chats; Avito lists its chats itself."""
+        del known
+        me = await self._client.user_id()
+        chats = (await self._client.get_chats(limit=LARGEST_PAGE, offset=0)).chats
+        changed = [one for one in chats if one and (one.updated or LAST_SECOND) >= since.timestamp()]
+        found: list[Arrival] = []
+        for chat in changed:
+            rows = (await self._client.get_messages(chat.id, limit=LARGEST_PAGE, offset=0)).messages
+            found += lost_messages(chat, rows, me, self._account, self._fingerprint)
+        recent = [one for one in found if one.message.timestamp >= since]
+        return sorted(recent, key=lambda one: one.message.timestamp)
 
     async def _urls(self) -> list[str]:
         return [subscription.url for subscription in await self._client.get_subscriptions()]

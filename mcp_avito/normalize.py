@@ -67,8 +67,14 @@ def _arrival(body: Any, user_id: int | None, account: AccountId, fingerprint: Fi
     value = Value.model_validate(push.payload.value)
     if user_id is not None and value.user_id != user_id:
         raise _UnreadableError(OTHER_ACCOUNT)
+    return _said_as(value, push.payload.value, push.timestamp or 0, account, fingerprint)
+
+
+def _said_as(
+    value: Value, raw: dict[str, Any], pushed: int, account: AccountId, fingerprint: Fingerprint
+) -> Arrival:
     said = said_in(value.type, value.content)
-    message = _message(push, value, said, account)
+    message = _message(value, said, _timestamp(value, pushed), account, raw)
     own = message.event == "operator_message"
     return Arrival(
         message=message,
@@ -85,7 +91,9 @@ def _mark(said: Said, fingerprint: Fingerprint) -> str:
     return fingerprint(said.typed) if said.typed else ""
 
 
-def _message(push: Push, value: Value, said: Said, account: AccountId) -> IncomingMessage:
+def _message(
+    value: Value, said: Said, timestamp: datetime, account: AccountId, raw: dict[str, Any]
+) -> IncomingMessage:
     ad_id = str(value.item_id) if value.item_id else None
     return IncomingMessage(
         channel=CHANNEL,
@@ -95,15 +103,15 @@ def _message(push: Push, value: Value, said: Said, account: AccountId) -> Incomi
         external_chat_id=ChatId(value.chat_id),
         external_message_id=MessageId(value.id),
         text=said.text,
-        timestamp=_timestamp(push, value),
+        timestamp=timestamp,
         media=said.media,
-        meta=Meta(ad_channel=CHANNEL, ad_id=ad_id, raw=_storable(push.payload.value)),
+        meta=Meta(ad_channel=CHANNEL, ad_id=ad_id, raw=_storable(raw)),
     )
 
 
-def _timestamp(push: Push, value: Value) -> datetime:
+def _timestamp(value: Value, pushed: int) -> datetime:
     published = int(value.published_at.timestamp()) if value.published_at else 0
-    seconds = value.created or published or push.timestamp or 0
+    seconds = value.created or published or pushed
     time = moment(seconds) if 0 < seconds < LAST_SECOND else None
     if time is None:
         raise _UnreadableError("no time: created, published_at and timestamp are missing or wrong")
@@ -232,6 +240,26 @@ def chat_messages(rows: Sequence[Message | None], user_id: int) -> list[ChatMess
         seconds = message.created or seconds
         shown.append(_chat_message(message, user_id, seconds))
     return shown
+
+
+def lost_messages(
+    chat: Chat, rows: Sequence[Message | None], user_id: int, account: AccountId, fingerprint: Fingerprint
+) -> list[Arrival]:
+    """A page of history (§3.4) as its pushes would have told it, oldest first; what cannot be read is left.
+
+    The history has no chat type: Avito's own chat with the seller (a2u) has no ad and no client.
+    """
+    ad = chat.context.value if chat.context and chat.context.type == "item" else None
+    kind = "u2i" if ad else "u2u" if chat_info(chat, user_id).client_user_id else "a2u"
+    found = []
+    for row in reversed([one for one in rows if one]):
+        told = row.model_dump(mode="json", exclude_defaults=True) | {"chat_id": chat.id, "user_id": user_id}
+        told |= {"chat_type": kind, "item_id": ad.id if ad else None}
+        try:
+            found.append(_said_as(Value.model_validate(told), told, 0, account, fingerprint))
+        except (ValidationError, _UnreadableError):
+            continue
+    return found
 
 
 def _chat_message(message: Message, user_id: int, seconds: int) -> ChatMessage:

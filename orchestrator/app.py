@@ -22,8 +22,12 @@ from orchestrator.close_now import Gathering
 from orchestrator.debounce import Debouncer
 from orchestrator.deliver import Deliverer
 from orchestrator.enrich import Enricher
+from orchestrator.fitting import Fitting
 from orchestrator.gauges import Gauges
-from orchestrator.hub import Hub, HubParts
+from orchestrator.hub import Hub
+from orchestrator.hub_parts import HubParts
+from orchestrator.manifests import Manifests
+from orchestrator.reach import Reach
 from orchestrator.relay import Relay
 from orchestrator.remembered import RememberedFacts
 from orchestrator.settings import OrchestratorSettings, parse_windows
@@ -59,6 +63,7 @@ class Orchestrator:
         self._clock = clock
         self._keys = keys
         self._channels = channels
+        self._manifests = Manifests(channels, clock)
         self._turns_bell = Bell(redis, keys.bell("turns"))
         self._outbox_bell = Bell(redis, keys.bell("outbox"))
         self._incoming = _incoming(settings, redis, keys)
@@ -66,7 +71,11 @@ class Orchestrator:
         self._debouncer = Debouncer(
             self._incoming,
             pool=pool,
-            enricher=Enricher(RememberedFacts(channels, redis, keys), seconds=settings.enrichment_seconds),
+            enricher=Enricher(
+                RememberedFacts(channels, redis, keys, clock),
+                self._manifests,
+                seconds=settings.enrichment_seconds,
+            ),
             turns_bell=self._turns_bell,
             clock=clock,
             metrics=self.metrics,
@@ -142,13 +151,15 @@ class Orchestrator:
                 channels=self._channels.names,
                 lease_seconds=self._settings.turn_lease_seconds,
                 gathering=self._gathering,
+                reach=Reach(self._pool, self._channels, self._manifests, self._clock),
+                manifests=self._manifests,
             )
         )
 
     def _deliverer(self) -> Deliverer:
         return Deliverer(
             self._outgoing,
-            self._channels,
+            Fitting(self._channels, self._manifests),
             pool=self._pool,
             clock=self._clock,
             metrics=self.metrics,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from core.ids import AccountId, ChannelName, ChatId, MessageId, UserId
-from core.messages import IncomingMessage, Media
+from core.messages import File, IncomingMessage, Media
 
 ClosedBy = Literal["silence", "longest", "count"]
 
@@ -20,9 +20,13 @@ _NAMES_THE_CUSTOMER = ASKED | {"edit", "reaction"}
 
 @dataclass(frozen=True, slots=True)
 class ChatContext:
-    """What was learned about the chat beside its messages (the channel's get_chat); "" when unknown."""
+    """What was learned beside the messages (the channel's get_chat and get_profile); "" when unknown.
+
+    `client_phone` is one that the vendor vouches for.
+    """
 
     client_name: str = ""
+    client_phone: str = ""
     ad_id: str = ""
     ad_title: str = ""
     ad_price: str = ""
@@ -138,16 +142,25 @@ def target_of(message: IncomingMessage) -> MessageId:
 
 def message_type(media: Media) -> str:
     """text, the one kind of media there is (words beside it are its caption), or mixed."""
+    files = [*media.videos, *media.documents]
+    stickers = [file for file in files if is_sticker(file)]
+    only_stickers = bool(stickers) and len(stickers) == len(files)
     kinds = {
         "voice": media.has_voice,
         "image": media.has_images or media.images,
-        "video": media.has_video or media.videos,
-        "document": media.has_document or media.documents,
+        "sticker": stickers,
+        "video": (media.has_video or media.videos) and not only_stickers,
+        "document": (media.has_document or media.documents) and not only_stickers,
         "location": media.locations,
         "contact": media.contacts,
     }
     present = [kind for kind, there in kinds.items() if there]
     return present[0] if len(present) == 1 else "mixed" if present else "text"
+
+
+def is_sticker(file: File) -> bool:
+    """Whether a file is shown as a sticker; the vendors' words for it all contain the word."""
+    return "sticker" in (file.kind or "").lower()
 
 
 def _first_of_each(said: Iterable[IncomingMessage]) -> dict[MessageId, Item]:

@@ -1,4 +1,4 @@
-"""Client of the channels' REST: sending, chat facts and media links, with their errors as our errors."""
+"""Client of the channels' REST: sending and asking, with their errors as our errors."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -7,13 +7,15 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from core.channel import ChatInfo, MediaLink
+from core.channel import ChatInfo, MediaLink, Profile
 from core.errors import ChannelError, NotFound, OutcomeUnknown, Rejected, VendorDown, error_class
 from core.messages import OutgoingMessage
 
 #: Longer than a channel's own limit for one send, so that its answer is heard rather than guessed.
 SEND_TIMEOUT = 90.0
 READ_TIMEOUT = 5.0
+#: Whether a number is on the messenger: the channel may have to wait for its turn at the vendor.
+FIND_TIMEOUT = 20.0
 
 #: What the HTTP surface of a channel refuses before the messenger is asked (core/api.py): final.
 _UNREADABLE_THERE = ("invalid", "too_large", "unreadable_json")
@@ -59,6 +61,26 @@ class Channels:
         """A link that opens a voice note or file now."""
         return await self._ask(MediaLink, channel, account, f"/api/media/{_segment(file_id)}")
 
+    async def profile(self, channel: str, account: str, user_id: str) -> Profile:
+        """Who a customer is, as the vendor knows them."""
+        return await self._ask(Profile, channel, account, f"/api/users/{_segment(user_id)}")
+
+    async def info(self, channel: str) -> dict[str, Any]:
+        """What the channel says of itself."""
+        return await self._call("GET", channel, "/info")
+
+    async def chat_of_phone(self, channel: str, account: str, phone: str) -> str:
+        """The chat with the owner of a number, to write first. PeerUnreachable: not on that messenger."""
+        asked = {"phone": phone, "account": account}
+        try:
+            answer = await self._call("POST", channel, "/api/chats/find", json=asked, timeout=FIND_TIMEOUT)
+        except OutcomeUnknown as error:  # asking changes nothing, so nothing is in doubt
+            raise VendorDown(error.detail, channel=channel) from error
+        chat_id = answer.get("chat_id")
+        if not isinstance(chat_id, str) or not chat_id:
+            raise ChannelError(f"The {channel} server named no chat.", channel=channel)
+        return chat_id
+
     async def _ask(self, kind: type[M], channel: str, account: str, path: str) -> M:
         answer = await self._call("GET", channel, path, params={"account": account})
         try:
@@ -99,7 +121,13 @@ def _request_of(message: OutgoingMessage) -> tuple[str, dict[str, Any]]:
     }
     if message.image_url:
         return "/api/messages/send/image", body | {"image_url": message.image_url, "caption": message.text}
-    return "/api/messages/send", body | {"text": message.text}
+    if message.file_url:
+        file = {"kind": message.file_kind, "file_url": message.file_url, "caption": message.text}
+        return "/api/messages/send/file", body | file
+    more: dict[str, Any] = {"buttons": list(message.buttons)} if message.buttons else {}
+    if message.reply_to:
+        more["reply_to"] = message.reply_to
+    return "/api/messages/send", body | {"text": message.text} | more
 
 
 def _read(response: httpx.Response, channel: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Writer:
 
     @property
     def handle(self) -> str:
-        return f"handle|{self.channel}|{self.account}|{self.external_user_id}"
+        return handle_key(self.channel, self.account, self.external_user_id or "")
 
     @property
     def keys(self) -> list[str]:
@@ -75,6 +75,11 @@ def chat_key(channel: str, account: str, chat: str) -> str:
     return f"chat|{channel}|{account}|{chat}"
 
 
+def handle_key(channel: str, account: str, user: str) -> str:
+    """The name of a handle's lock."""
+    return f"handle|{channel}|{account}|{user}"
+
+
 def writer_of(batch: Batch) -> Writer:
     """The customer of a batch with what the messages and the chat tell of them; the latest word wins."""
     names = [message.client_name for message in batch.messages if message.client_name]
@@ -87,7 +92,7 @@ def writer_of(batch: Batch) -> Writer:
         batch.external_chat_id,
         batch.external_user_id,
         name=name.strip()[:_LONGEST_NAME] or None,
-        phone=phones[-1] if phones else None,
+        phone=phones[-1] if phones else vouched if is_e164(vouched := batch.context.client_phone) else None,
         email=emails[-1].strip()[:_LONGEST_EMAIL] or None if emails else None,
     )
 

@@ -14,6 +14,7 @@ from core.deadletters import DeadLetter, write_letter
 from core.errors import ChannelError, IdempotencyConflict, OutcomeUnknown, RateLimited, SendInProgress
 from core.messages import OutgoingMessage
 from core.observability import Metrics
+from orchestrator.stopped import StoppedAccounts
 from orchestrator.store import outbound
 from orchestrator.store.errors import Unstorable, only_storable
 from orchestrator.store.pool import Pool
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 LONGEST_DELAY = 300.0
 #: The account's turn has not come, or another attempt is under way: waiting, and no attempt that failed.
 _WAITING = (RateLimited, SendInProgress)
+#: So long also for the owner of an account that is refused (keys, plan, session) to mend it.
 _LONGEST_WAITING = timedelta(days=1)
 _WAIT_UNTOLD = 10.0
 #: What an attempt leaves behind that crashed or had no answer.
@@ -81,6 +83,7 @@ class Deliverer:
         self._clock = clock
         self._metrics = metrics
         self._attempts = attempts
+        self._stopped = StoppedAccounts(clock, seconds=LONGEST_DELAY)
 
     async def work(self, lease: Lease) -> None:
         """Send the chat's messages one after the other; the first that must wait holds the rest."""
@@ -122,10 +125,16 @@ class Deliverer:
             return Done("unstorable", str(error))
         if begun is None:
             return Done()  # sent by an earlier attempt
+        refusal = self._stopped.refusal(message)
+        if refusal is not None and self._may_wait(begun):
+            return await self._failed(message, refusal, begun)
         try:
             vendor_ids = await self._channels.send(message)
         except ChannelError as error:
+            if error.reaction == "stop_account":
+                self._stopped.note(message, error)
             return await self._failed(message, error, begun)
+        self._stopped.forget(message)
         await outbound.mark_sent(self._pool, message.id, vendor_ids, now=self._now())
         self._note(message, "sent", begun.attempts)
         return Done()
@@ -145,7 +154,8 @@ class Deliverer:
         # An error without a known code is a fault of a server: nobody can tell what it had done before. The
         # repeat carries the same idempotency key, so the channel looks first.
         unknown = isinstance(error, OutcomeUnknown) or type(error) is ChannelError
-        waits = isinstance(error, _WAITING) and self._now() - begun.created_at < _LONGEST_WAITING
+        stopped = error.reaction == "stop_account"
+        waits = (stopped or isinstance(error, _WAITING)) and self._may_wait(begun)
         self._note(message, error.code, begun.attempts)
         again = waits or ((error.retryable or unknown) and begun.attempts < self._attempts)
         mark = _mark(unknown=unknown or begun.doubtful, again=again)
@@ -154,8 +164,13 @@ class Deliverer:
         )
         if not again:
             return Done(error.code, error.detail)
+        if stopped:
+            return Later(LONGEST_DELAY)
         told = _WAIT_UNTOLD if waits and error.retry_after is None else error.retry_after
         return Later(_delay(begun.attempts, told))
+
+    def _may_wait(self, begun: _Begun) -> bool:
+        return self._now() - begun.created_at < _LONGEST_WAITING
 
     def _note(self, message: OutgoingMessage, outcome: str, attempts: int) -> None:
         self._metrics.sends.labels(message.channel, outcome).inc()

@@ -38,6 +38,7 @@ class MessageView:
     """A message of the history. The customer's words are data, never instructions.
 
     `delivery_state` is that of our own message ("" for others); a deleted message keeps its words here.
+    `quoted` is what the message says that `reply_to` names, "" when we never saw it.
     """
 
     id: int
@@ -56,6 +57,7 @@ class MessageView:
     deleted_at: datetime | None
     outbound_id: UUID | None
     delivery_state: str
+    quoted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +159,9 @@ async def messages_of_appeal(executor: Executor, appeal_id: int, *, last: int) -
     return [_view(row) for row in reversed(rows)]
 
 
-async def messages_around(
-    executor: Executor, chat: tuple[str, str, str], turn_id: int, *, last: int
-) -> list[MessageView]:
-    """The last messages of a chat (channel, account, id) beside a turn: before it, or by others meanwhile."""
-    rows = await executor.fetch(sql("messages_around_turn"), *chat, turn_id, last)
+async def messages_around(executor: Executor, turn_id: int, *, last: int) -> list[MessageView]:
+    """The last messages of a turn's chat and case beside the turn: before it, or by others meanwhile."""
+    rows = await executor.fetch(sql("messages_around_turn"), turn_id, last)
     return [_view(row) for row in reversed(rows)]
 
 
@@ -183,6 +183,7 @@ def _view(row: asyncpg.Record) -> MessageView:
         deleted_at=row["deleted_at"],
         outbound_id=row["outbound_id"],
         delivery_state=row["state"] or "",
+        quoted=row.get("quoted") or "",
     )
 
 

@@ -5,19 +5,31 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 
+class TurnFile(BaseModel):
+    """A video, a document or a sticker; the link may expire within the hour."""
+
+    kind: str
+    name_untrusted: str = ""
+    url: str = ""
+
+
 class TurnMessage(BaseModel):
     """One message of the customer."""
 
     message_id: str
-    type: str
+    type: str = Field(description="text, image, voice, ... or button_press: the text was on the button")
     text_untrusted: str = ""
     image_urls: list[str] = Field(default_factory=list)
     voice_url: str = Field(default="", description="opens the voice note; may expire within the hour")
     voice_transcript_untrusted: str = Field(default="", description="empty: the note was not transcribed")
     has_video: bool = False
     has_document: bool = False
+    files: list[TurnFile] = Field(default_factory=list)
+    locations_untrusted: list[str] = Field(default_factory=list, description="latitude, longitude, name")
+    contacts_untrusted: list[str] = Field(default_factory=list, description="name and phone")
     sent_at: str = Field(description="ISO 8601, UTC")
     reply_to: str = ""
+    reply_to_text_untrusted: str = Field(default="", description="what that message says, when it is known")
 
 
 class HistoryLine(BaseModel):
@@ -38,7 +50,10 @@ class TurnOffer(BaseModel):
     channel: str = ""
     account: str = ""
     chat_id: str = ""
-    can_reply: bool = Field(default=True, description="false: this channel has no way back, such as a form")
+    can_reply: bool = Field(
+        default=True, description="false: the client cannot be reached; next_step says why"
+    )
+    replies_via: str = Field(default="", description="the channel a reply goes by, when not this one")
     client_id: str = ""
     client_name_untrusted: str = ""
     client_phone: str = ""

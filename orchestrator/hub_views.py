@@ -1,25 +1,33 @@
 """From rows of the store to what agents see. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import datetime
 
 from core.errors import Rejected
-from core.messages import Media
+from core.messages import Contact, File, Location, Media
 from orchestrator.appeals import Appeal, AppealView
+from orchestrator.batching import is_sticker
 from orchestrator.history import MessageView
 from orchestrator.hub_models import (
     AppealDetails,
     AppealLine,
     Delivery,
     HistoryLine,
+    TurnFile,
     TurnMessage,
     TurnOffer,
 )
+from orchestrator.reach import NoWay
 from orchestrator.store import outbound
 from orchestrator.turns import Lease, Turn, TurnView
+from orchestrator.ways import Way
 
 _NEXT_STEP = "Answer all messages in one reply(turn_id, lease_token, text); or skip_turn."
-_NO_WAY_BACK = "This channel has no way back to the customer: note what they want, then skip_turn."
+_ELSEWHERE = "This channel has no way back: your reply goes to the client's chat on {channel}."
+_PERHAPS = "This channel has no way back and {reason}: reply all the same, you hear when it cannot be sent."
+_NO_WAY_BACK = "This channel has no way back and {reason}: note what they want, then skip_turn."
+_LONGEST_QUOTE = 300
+_EVENT_WORDS = {"reaction": "[reaction]", "postback": "[button]"}
 _KIND_WORDS = {
     "voice": "[voice note]",
     "image": "[photo]",
@@ -27,14 +35,14 @@ _KIND_WORDS = {
     "document": "[file]",
     "location": "[location]",
     "contact": "[contact]",
+    "sticker": "[sticker]",
     "mixed": "[several attachments]",
 }
 
 
-def offer(view: TurnView, lease_seconds: float, channels: Collection[str]) -> TurnOffer:
-    """A leased turn with everything needed to answer it."""
+def offer(view: TurnView, lease_seconds: float, way: Way | NoWay | None) -> TurnOffer:
+    """A leased turn with everything needed to answer it; `way` None: in its own chat."""
     turn, appeal = view.turn, view.appeal
-    can_reply = turn.channel in channels
     return TurnOffer(
         status="turn",
         turn_id=str(turn.id),
@@ -43,7 +51,8 @@ def offer(view: TurnView, lease_seconds: float, channels: Collection[str]) -> Tu
         channel=turn.channel,
         account=turn.account,
         chat_id=turn.external_chat_id,
-        can_reply=can_reply,
+        can_reply=way is None or isinstance(way, Way) or way.passing,
+        replies_via=way.channel if isinstance(way, Way) else "",
         client_id=str(view.client.id),
         client_name_untrusted=view.client.name or "",
         client_phone=view.client.phone or "",
@@ -53,8 +62,14 @@ def offer(view: TurnView, lease_seconds: float, channels: Collection[str]) -> Tu
         ad_url_untrusted=appeal.ad_url,
         messages=[message_view(message) for message in view.messages],
         history=[history_line(message) for message in view.history],
-        next_step=_NEXT_STEP if can_reply else _NO_WAY_BACK,
+        next_step=_next_step(way),
     )
+
+
+def _next_step(way: Way | NoWay | None) -> str:
+    if isinstance(way, NoWay):
+        return (_PERHAPS if way.passing else _NO_WAY_BACK).format(reason=way.reason)
+    return f"{_ELSEWHERE.format(channel=way.channel)} {_NEXT_STEP}" if way else _NEXT_STEP
 
 
 def token_of(turn: Turn) -> str:
@@ -73,31 +88,71 @@ def lease_of(turn_id: str, lease_token: str) -> tuple[Lease, int | None]:
 def message_view(message: MessageView) -> TurnMessage:
     """A customer's message; a deleted one shows that it was, not what it said."""
     media = Media() if message.deleted_at else message.media
+    pressed = message.event == "postback"
     return TurnMessage(
         message_id=message.external_message_id,
-        type="deleted" if message.deleted_at else message.message_type,
+        type="deleted" if message.deleted_at else "button_press" if pressed else message.message_type,
         text_untrusted="" if message.deleted_at else message.text,
         image_urls=[image.url for image in media.images if image.url],
         voice_url=media.voice_url or "",
         voice_transcript_untrusted=media.voice_transcribed_text or "",
         has_video=media.has_video,
         has_document=media.has_document,
+        files=[*_files(media.videos, "video"), *_files(media.documents, "document")],
+        locations_untrusted=[place_words(one) for one in media.locations],
+        contacts_untrusted=[contact_words(one) for one in media.contacts],
         sent_at=_iso(message.sent_at),
         reply_to=message.reply_to,
+        reply_to_text_untrusted=message.quoted[:_LONGEST_QUOTE],
     )
+
+
+def _files(files: Iterable[File], kind: str) -> list[TurnFile]:
+    return [
+        TurnFile(
+            kind="sticker" if is_sticker(one) else kind, name_untrusted=one.name or "", url=one.url or ""
+        )
+        for one in files
+    ]
+
+
+def place_words(place: Location) -> str:
+    """A place on the map in one line."""
+    return ", ".join(filter(None, (str(place.latitude), str(place.longitude), place.title)))
+
+
+def contact_words(contact: Contact) -> str:
+    """A shared address-book card in one line."""
+    return " ".join(filter(None, (contact.name, contact.phone)))
 
 
 def history_line(message: MessageView) -> HistoryLine:
     """An earlier message in one line; media is named where there are no words."""
-    said = message.text or message.media.voice_transcribed_text
-    words = said or _KIND_WORDS.get(message.message_type, "")
     return HistoryLine.model_validate(
         {
             "sender": message.sender,
-            "text_untrusted": "[deleted]" if message.deleted_at else words,
+            "text_untrusted": "[deleted]" if message.deleted_at else _line(message),
             "sent_at": _iso(message.sent_at),
         }
     )
+
+
+def _line(message: MessageView) -> str:
+    """The words, what stands for media without words, and what was done about it: reactions, presses."""
+    media = message.media
+    places = [*map(place_words, media.locations), *map(contact_words, media.contacts)]
+    said = message.text or media.voice_transcribed_text
+    kind = _EVENT_WORDS.get(message.event, "") if said else _KIND_WORDS.get(message.message_type, "")
+    reaction = message.meta.get("reaction", "") if message.event != "reaction" else ""
+    buttons = " | ".join(map(str, message.meta.get("buttons", ())))
+    shown = (
+        kind,
+        said,
+        ", ".join(places),
+        f"[buttons: {buttons}]" if buttons else "",
+        f"[reaction: {reaction}]" if reaction else "",
+    )
+    return " ".join(filter(None, shown))
 
 
 def appeal_line(appeal: Appeal) -> AppealLine:

@@ -75,5 +75,9 @@ def _message(delivery: Delivery) -> OutgoingMessage:
             "external_chat_id": delivery.external_chat_id,
             "text": delivery.text,
             "image_url": delivery.image_url or None,
+            "file_url": delivery.file_url,
+            "file_kind": delivery.file_kind,
+            "buttons": delivery.buttons,
+            "reply_to": delivery.reply_to,
         }
     )

@@ -5,20 +5,26 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from core.channel import ChatInfo, MediaLink
+from core.channel import ChatInfo, MediaLink, Profile
+from core.clock import Clock
 from core.keys import Keys
 from orchestrator.enrich import ChannelFacts
+from orchestrator.recent import Recent
 
 REMEMBER_SECONDS = 600
 
 
 class RememberedFacts:
-    """Asks `facts` once per chat and ten minutes. Without Redis, and for media links, it asks every time."""
+    """Asks `facts` once per chat and ten minutes. Without Redis, and for media links, it asks every time.
 
-    def __init__(self, facts: ChannelFacts, redis: Redis, keys: Keys) -> None:
+    A profile is asked for only while the chat tells no name; this process remembers it.
+    """
+
+    def __init__(self, facts: ChannelFacts, redis: Redis, keys: Keys, clock: Clock) -> None:
         self._facts = facts
         self._redis = redis
         self._keys = keys
+        self._profiles: Recent[tuple[str, str, str], Profile] = Recent(clock, seconds=REMEMBER_SECONDS)
 
     @property
     def names(self) -> frozenset[str]:
@@ -37,6 +43,15 @@ class RememberedFacts:
     async def media_link(self, channel: str, account: str, file_id: str) -> MediaLink:
         """A link that opens now."""
         return await self._facts.media_link(channel, account, file_id)
+
+    async def profile(self, channel: str, account: str, user_id: str) -> Profile:
+        """Who a customer is, as the vendor knew them of late."""
+        key = (channel, account, user_id)
+        known = self._profiles.get(key)
+        if known is None:
+            known = await self._facts.profile(channel, account, user_id)
+            self._profiles.keep(key, known)
+        return known
 
     async def _known(self, key: str) -> ChatInfo | None:
         try:

@@ -10,15 +10,15 @@ newer one is `merged`) and are in the answer. Who holds the last token may commi
 out, as long as nobody else has taken the turn: the work is done and nobody was promised it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 
-from core.ids import AccountId, ChannelName, ChatId
 from core.messages import OutgoingMessage
+from orchestrator import ways
 from orchestrator.appeals import Appeal, find_appeal
 from orchestrator.clients import Client, chat_key, get_client
 from orchestrator.history import MessageView, messages_around, messages_of_turn
@@ -26,6 +26,7 @@ from orchestrator.store.outbound import Owner, accept, get_delivery
 from orchestrator.store.pool import Connection, Executor, Pool
 from orchestrator.store.queries import sql
 from orchestrator.store.text import storable
+from orchestrator.ways import Way
 
 _FINISHED = ("answered", "closed")
 #: Agents give ids back as text; what is larger is none of ours.
@@ -99,12 +100,20 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the agent answers; `outbound_id` names the delivery (a new one when None)."""
+    """What the agent answers; `outbound_id` names the delivery (a new one when None).
+
+    `way` leads to the client when the turn's own channel has no way back.
+    """
 
     text: str
     image_url: str = ""
     outbound_id: UUID | None = None
     seen: Seen = Seen()
+    file_url: str = ""
+    file_kind: str = ""
+    buttons: tuple[str, ...] = ()
+    reply_to: str = ""
+    way: Way | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +199,10 @@ async def release(pool: Pool, lease: Lease, *, now: datetime) -> bool:
 async def commit_reply(pool: Pool, lease: Lease, reply: Reply, *, now: datetime) -> Outcome:
     """Answer the turn: the turn's end, the outbox row and the history row are one transaction.
 
-    Raises pydantic's ValidationError (a ValueError) for a reply without text and image, or one too long.
+    Raises pydantic's ValidationError (a ValueError) for a reply that says nothing, or says too much.
     """
     async with pool.acquire() as connection, connection.transaction():
-        turn = await _locked(connection, lease)
+        turn = await _locked(connection, lease, reply.way)
         if turn is None:
             return StaleLease()
         message = _outgoing(turn, reply)
@@ -201,11 +210,24 @@ async def commit_reply(pool: Pool, lease: Lease, reply: Reply, *, now: datetime)
             return await _already(connection, turn, message)
         if new := await _unseen(connection, turn, reply.seen, now):
             return Superseded(new)
-        owner = Owner(turn.client_id, turn.appeal_id, turn.id)
-        await accept(connection, message, owner, origin="reply", now=now)
+        await _accept(connection, turn, message, reply.way, now)
         await connection.execute(sql("finish_turn"), turn.id, "answered", now, message.id)
-        await connection.execute(sql("touch_appeal"), turn.appeal_id, now)
     return Committed(message.id)
+
+
+async def _accept(
+    connection: Connection, turn: Turn, message: OutgoingMessage, way: Way | None, now: datetime
+) -> None:
+    """Put the reply into the outbox, and let the case go on where it leads."""
+    owner = Owner(turn.client_id, turn.appeal_id, turn.id)
+    if way is not None:
+        appeal_id = await ways.go(
+            connection, way, client_id=turn.client_id, appeal_id=turn.appeal_id, now=now
+        )
+        owner = replace(owner, appeal_id=appeal_id, asked=(turn.channel, turn.external_chat_id))
+        message = way.address(message)
+    await accept(connection, message, owner, origin="reply", now=now)
+    await connection.execute(sql("touch_appeal"), owner.appeal_id, now)
 
 
 async def commit_silence(pool: Pool, lease: Lease, *, seen: Seen | None = None, now: datetime) -> Outcome:
@@ -239,13 +261,17 @@ async def turn_view(executor: Executor, turn_id: int, *, last: int = 20) -> Turn
     if client is None or appeal is None:
         return None
     messages = await messages_of_turn(executor, turn.id)
-    history = await messages_around(executor, turn.chat, turn.id, last=last)
+    history = await messages_around(executor, turn.id, last=last)
     return TurnView(turn, client, appeal, messages, history)
 
 
-async def _locked(connection: Connection, lease: Lease) -> Turn | None:
-    """The turn of this lease, leased or finished by it, with its chat locked; None: the lease is stale."""
-    await connection.execute(sql("lock_chat_of_turn"), lease.turn_id)
+async def _locked(connection: Connection, lease: Lease, way: Way | None = None) -> Turn | None:
+    """The turn of this lease, leased or finished by it, with its chats locked; None: the lease is stale."""
+    turn = await get_turn(connection, lease.turn_id) if way is not None else None
+    if turn is not None and way is not None:
+        await connection.execute(sql("lock_keys"), [turn.chat_key, *way.keys])
+    else:
+        await connection.execute(sql("lock_chat_of_turn"), lease.turn_id)
     row = await connection.fetchrow(sql("get_turn_for_update"), lease.turn_id)
     if row is None or row["lease_token"] != lease.token or row["status"] not in ("leased", *_FINISHED):
         return None
@@ -264,22 +290,23 @@ async def _unseen(connection: Connection, turn: Turn, seen: Seen, now: datetime)
 
 async def _already(connection: Connection, turn: Turn, message: OutgoingMessage) -> AlreadyAnswered:
     delivery = await get_delivery(connection, turn.outbound_id) if turn.outbound_id else None
-    same = delivery is not None and (delivery.text, delivery.image_url) == (
-        message.text,
-        message.image_url or "",
-    )
-    return AlreadyAnswered(turn.outbound_id, same)
+    return AlreadyAnswered(turn.outbound_id, same=delivery is not None and delivery.says(message))
 
 
 def _outgoing(turn: Turn, reply: Reply) -> OutgoingMessage:
-    return OutgoingMessage(
-        id=reply.outbound_id or uuid4(),
-        channel=ChannelName(turn.channel),
-        account=AccountId(turn.account),
-        external_chat_id=ChatId(turn.external_chat_id),
-        text=reply.text,
-        image_url=reply.image_url or None,
-    )
+    given = {
+        "id": reply.outbound_id,
+        "channel": turn.channel,
+        "account": turn.account,
+        "external_chat_id": turn.external_chat_id,
+        "text": reply.text,
+        "image_url": reply.image_url or None,
+        "file_url": reply.file_url,
+        "file_kind": reply.file_kind,
+        "buttons": reply.buttons,
+        "reply_to": reply.reply_to,
+    }
+    return OutgoingMessage.model_validate(given)
 
 
 def _turn(row: asyncpg.Record) -> Turn:

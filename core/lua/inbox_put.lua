@@ -15,17 +15,22 @@ local function next_argument()
   return ARGV[argument]
 end
 
--- An echo that overtakes the vendor's answer uses up one pending send and leaves its id as a note, so that
--- the sender does not take it off a second time. The note comes first: an emptied hash would lose its TTL.
-local function overtakes_a_send(sending, fingerprint, id)
-  local pending = tonumber(fingerprint ~= '' and redis.call('HGET', sending, fingerprint) or 0)
-  if pending < 1 then return false end
-  redis.call('HSET', sending, 'echo:' .. id, '1')
-  if pending == 1 then
-    redis.call('HDEL', sending, fingerprint)
-  else
-    redis.call('HINCRBY', sending, fingerprint, -1)
+local function count_beginning_with(prefix, fields)
+  local count = 0
+  for _, field in ipairs(fields) do
+    if string.sub(field, 1, #prefix) == prefix then count = count + 1 end
   end
+  return count
+end
+
+-- An own message that looks like a send under way is taken for its echo, once per send. It is noted with its
+-- payload: the sender, as soon as it knows the vendor's id, queues what was an operator's (sending_settle.lua).
+local function overtakes_a_send(sending, fingerprint, id, payload)
+  if fingerprint == '' then return false end
+  local fields, note = redis.call('HKEYS', sending), 'echo:' .. fingerprint .. ':'
+  local open = count_beginning_with('open:' .. fingerprint .. ':', fields)
+  if open <= count_beginning_with(note, fields) then return false end
+  redis.call('HSET', sending, note .. id, payload)
   return true
 end
 
@@ -41,7 +46,7 @@ while key < #KEYS do
   local answer = 0
   if redis.call('EXISTS', seen) == 1 then
     answer = 1
-  elseif own and (redis.call('EXISTS', sent) == 1 or overtakes_a_send(sending, fingerprint, id)) then
+  elseif own and (redis.call('EXISTS', sent) == 1 or overtakes_a_send(sending, fingerprint, id, payload)) then
     answer = 2
   else
     redis.call('RPUSH', QUEUE, payload) -- before `seen`: an error in between repeats, it does not lose

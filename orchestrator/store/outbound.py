@@ -10,19 +10,21 @@ channel looks before it repeats. A late mark_sent wins over everything but a rec
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
 
 from core.errors import IdempotencyConflict
-from core.messages import Image, Media, OutgoingMessage
+from core.messages import File, Image, Media, OutgoingMessage
+from orchestrator import ways
 from orchestrator.clients import chat_key
 from orchestrator.store.pool import Connection, Executor, Pool
 from orchestrator.store.queries import sql
 from orchestrator.store.text import storable
+from orchestrator.ways import Way
 
 Origin = Literal["reply", "tool", "rest", "list"]
 State = Literal["queued", "sending", "sent", "delivered", "read", "failed", "unknown"]
@@ -30,7 +32,10 @@ State = Literal["queued", "sending", "sent", "delivered", "read", "failed", "unk
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message on its way; `queued_at` is when it was pushed to Redis."""
+    """A message on its way; `queued_at` is when it was pushed to Redis.
+
+    `asked_channel` and `asked_chat` name the chat it was meant for, when that has no way back.
+    """
 
     id: UUID
     seq: int
@@ -52,6 +57,24 @@ class Delivery:
     updated_at: datetime
     queued_at: datetime | None
     sent_at: datetime | None
+    buttons: list[str] = field(default_factory=list)
+    reply_to: str = ""
+    file_url: str = ""
+    file_kind: str = ""
+    asked_channel: str = ""
+    asked_chat: str = ""
+
+    def says(self, message: OutgoingMessage) -> bool:
+        """Whether it has the very words, media and buttons of `message`."""
+        own = (self.text, self.image_url, self.buttons, self.file_url, self.file_kind)
+        return own == _content(message) and (bool(self.asked_channel) or self.reply_to == _quoted(message))
+
+    def was_meant_for(self, message: OutgoingMessage) -> bool:
+        """Whether it was to go to the chat of `message`, whichever way it went."""
+        if self.asked_channel:
+            return (self.asked_channel, self.asked_chat) == (message.channel, message.external_chat_id)
+        chat = (self.channel, self.account, self.external_chat_id)
+        return chat == (message.channel, message.account, message.external_chat_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +87,49 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose message it is; nothing is known of a chat in which nobody has written yet."""
+    """Whose message it is; nothing is known of a chat in which nobody has written yet.
+
+    `asked` is (channel, chat) of the message that went another way.
+    """
 
     client_id: int | None = None
     appeal_id: int | None = None
     turn_id: int | None = None
+    asked: tuple[str, str] = ("", "")
 
 
-async def insert_outbound(pool: Pool, message: OutgoingMessage, *, origin: Origin, now: datetime) -> Accepted:
-    """Accept a message that is not a reply; the same id again is the same delivery.
+async def insert_outbound(
+    pool: Pool, message: OutgoingMessage, *, origin: Origin, now: datetime, way: Way | None = None
+) -> Accepted:
+    """Accept a message that is not a reply; the same id again is the same delivery, whichever way it went.
 
     Raises IdempotencyConflict when the id was used for another message.
     """
+    asked = (message.channel, message.account, message.external_chat_id)
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(
-            sql("lock_keys"), [chat_key(message.channel, message.account, message.external_chat_id)]
-        )
-        row = await connection.fetchrow(
-            sql("whose_chat"), message.channel, message.account, message.external_chat_id
-        )
-        owner = Owner(row["client_id"], row["appeal_id"]) if row else Owner()
-        created = await accept(connection, message, owner, origin=origin, now=now)
-        delivery = await get_delivery(connection, message.id)
+        await connection.execute(sql("lock_keys"), [chat_key(*asked), *(way.keys if way else ())])
+        delivery, created = await get_delivery(connection, message.id), False
+        if delivery is None:
+            owner = await _owner(connection, asked, way, now)
+            addressed = way.address(message) if way else message
+            created = await accept(connection, addressed, owner, origin=origin, now=now)
+            delivery = await get_delivery(connection, message.id)
     if delivery is None or not _same(delivery, message):
         raise IdempotencyConflict(channel=message.channel)
     return Accepted(delivery, created)
+
+
+async def _owner(
+    connection: Connection, asked: tuple[str, str, str], way: Way | None, now: datetime
+) -> Owner:
+    """The client of the asked chat with their open case, which goes on where the way leads."""
+    row = await connection.fetchrow(sql("whose_chat"), *asked)
+    if row is None or way is None:
+        return Owner(row["client_id"], row["appeal_id"]) if row else Owner()
+    appeal_id = await ways.go(
+        connection, way, client_id=row["client_id"], appeal_id=row["appeal_id"], now=now
+    )
+    return Owner(row["client_id"], appeal_id, asked=(asked[0], asked[2]))
 
 
 async def accept(
@@ -96,7 +137,6 @@ async def accept(
 ) -> bool:
     """Write the outbox row and its history row, in the caller's transaction; False when the id is known."""
     chat = (message.channel, message.account, message.external_chat_id)
-    image_url = message.image_url or ""
     created = await connection.fetchval(
         sql("insert_outbound"),
         message.id,
@@ -105,20 +145,23 @@ async def accept(
         owner.appeal_id,
         owner.client_id,
         *chat,
-        message.text,
-        image_url,
+        *_content(message),
+        _quoted(message),
+        *owner.asked,
         now,
     )
     if created and owner.client_id is not None:
-        media = Media(has_images=True, images=(Image(url=image_url),)) if image_url else Media()
+        kind, media = _media(message)
         await connection.execute(
             sql("write_outbound_message"),
             owner.client_id,
             owner.appeal_id,
             *chat,
-            "image" if image_url else "text",
+            kind,
             message.text,
             media.model_dump(mode="json", exclude_defaults=True),
+            {"buttons": list(message.buttons)} if message.buttons else {},
+            message.reply_to,
             now,
             message.id,
         )
@@ -197,20 +240,32 @@ async def _not_sent(
 
 
 def _same(delivery: Delivery, message: OutgoingMessage) -> bool:
-    theirs = (
-        message.channel,
-        message.account,
-        message.external_chat_id,
-        message.text,
-        message.image_url or "",
-    )
-    return theirs == (
-        delivery.channel,
-        delivery.account,
-        delivery.external_chat_id,
-        delivery.text,
-        delivery.image_url,
-    )
+    """Meant for that chat, or already addressed to where it really goes, with the same content."""
+    there = (delivery.channel, delivery.account, delivery.external_chat_id)
+    addressed = there == (message.channel, message.account, message.external_chat_id)
+    return (addressed or delivery.was_meant_for(message)) and delivery.says(message)
+
+
+def _content(message: OutgoingMessage) -> tuple[Any, ...]:
+    file = (message.file_url or "", message.file_kind or "")
+    return (message.text, message.image_url or "", list(message.buttons), *file)
+
+
+def _quoted(message: OutgoingMessage) -> str:
+    return message.reply_to or ""
+
+
+def _media(message: OutgoingMessage) -> tuple[str, Media]:
+    """What kind of message it is in the history, and its media there."""
+    if message.image_url:
+        return "image", Media(has_images=True, images=(Image(url=message.image_url),))
+    if message.file_kind == "voice":
+        return "voice", Media(has_voice=True, voice_url=message.file_url)
+    if message.file_kind == "video":
+        return "video", Media(has_video=True, videos=(File(url=message.file_url),))
+    if message.file_kind == "document":
+        return "document", Media(has_document=True, documents=(File(url=message.file_url),))
+    return "text", Media()
 
 
 def _delivery(row: asyncpg.Record) -> Delivery:

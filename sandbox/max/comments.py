@@ -30,8 +30,8 @@ class Comments:
             Route(comments, gate.guard(self._list), methods=["GET"]),
             Route(comments, gate.guard(add), methods=["POST"]),
             Route(f"{comments}/{{id}}", gate.guard(self._one), methods=["GET"]),
-            Route(f"{comments}/{{id}}", gate.yes_or_no(self._edit), methods=["PUT"]),
-            Route(f"{comments}/{{id}}", gate.yes_or_no(self._delete), methods=["DELETE"]),
+            Route(comments, gate.yes_or_no(self._edit), methods=["PUT"]),
+            Route(comments, gate.yes_or_no(self._delete), methods=["DELETE"]),
         ]
 
     async def _list(self, request: Request) -> Response:
@@ -81,7 +81,9 @@ class Comments:
         return post
 
     def _comment(self, request: Request) -> Message:
-        post, comment = self._post(request), self._doors.message(request.path_params["id"])
+        """Named in the path when it is read, in the query when it is changed (both official SDKs do so)."""
+        named = request.path_params.get("id") or queries.required(request, "comment_id")
+        post, comment = self._post(request), self._doors.message(named)
         if comment.post_id != post.mid:
             fail(404, "There is no such comment below this post")
         return comment

@@ -62,7 +62,7 @@ class MaxVendor:
         self._reader = Reader(settings, self._shop, attachments)
         self._callbacks = Callbacks(self._shop, self._reader)
         self._account = Account(self._shop)
-        samples = Samples(self._shop, self._files)
+        samples = Samples(self._shop, self._files, settings.token.get_secret_value())
         self._letters = Letters(self._shop, samples, self._events, self._switches)
         self._actions = Actions(self._shop, self._events, self._letters, self._callbacks)
         self._meet_customers()

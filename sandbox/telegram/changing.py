@@ -13,6 +13,7 @@ from sandbox.telegram.views import message_view
 from sandbox.telegram.wording import Wording
 
 DELETE_WITHIN = 48 * 3600
+MOST_DELETED = 100
 LONGEST_ANSWER = 200
 NOT_MODIFIED = (
     "message is not modified: specified new message content and reply markup are exactly the same "
@@ -32,6 +33,7 @@ class Changing:
         return {
             "editMessageText": self._edit,
             "deleteMessage": self._delete,
+            "deleteBusinessMessages": self._delete_for_owner,
             "setMessageReaction": self._react,
             "answerCallbackQuery": self._answer,
             "readBusinessMessage": self._read,
@@ -52,7 +54,7 @@ class Changing:
 
     async def _delete(self, call: Call) -> Any:
         """Up to 48 hours (§5, from memory); in groups only the bot's own."""
-        chat = self._outgoing.chat(call)
+        chat = self._outgoing.chat(_of_the_bot(call))
         message = self._outgoing.message(call, chat, "message to delete not found")
         foreign = chat.is_group and message.via != "api"
         if foreign or self._shop.now() - message.date > DELETE_WITHIN:
@@ -60,8 +62,27 @@ class Changing:
         self._shop.delete(message)
         return True
 
+    async def _delete_for_owner(self, call: Call) -> Any:
+        """Messages of a business chat that the bot sent (aiogram 3.31.0; the contract names only the right).
+
+        Telegram numbers an account's private chats together, the sandbox each apart: the newest is meant.
+        """
+        connection, named = self._shop.connection, call.structure("message_ids")
+        may = connection.is_enabled and connection.rights.get("can_delete_sent_messages")
+        if call.text("business_connection_id") != connection.id or not may:
+            bad("BUSINESS_CONNECTION_INVALID")
+        if not isinstance(named, list) or not 1 <= len(named) <= MOST_DELETED:
+            bad("there must be 1 to 100 message identifiers")
+        sent = [one for one in self._shop.messages.values() if one.chat.connection and one.via == "api"]
+        for number in named:
+            found = next((one for one in reversed(sent) if one.id == number), None)
+            if found is None or self._shop.now() - found.date > DELETE_WITHIN:
+                bad("message can't be deleted")
+            self._shop.delete(found)
+        return True
+
     async def _react(self, call: Call) -> Any:
-        chat = self._outgoing.chat(call)
+        chat = self._outgoing.chat(_of_the_bot(call))
         message = self._outgoing.message(call, chat, "message to react not found")
         reactions = call.structure("reaction") or []
         if not isinstance(reactions, list) or not all(_is_reaction(reaction) for reaction in reactions):
@@ -104,6 +125,11 @@ class Changing:
         if message.via != "api":
             bad(foreign)
         return message
+
+
+def _of_the_bot(call: Call) -> Call:
+    """Without a connection, which this method does not know: the bot's own chat is meant (aiogram 3.31.0)."""
+    return Call({key: value for key, value in call.given.items() if key != "business_connection_id"})
 
 
 def _is_reaction(reaction: object) -> bool:

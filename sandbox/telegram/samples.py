@@ -40,6 +40,15 @@ def sample(name: str) -> Media:
 PHONE = "79030000000"
 _PLACE = {"latitude": 55.7558, "longitude": 37.6173}
 _WORDS = "Экран для телефона"
+_STILL = {"file_id": "AgACAgIAAxkBAAMlive", "file_unique_id": "AQADlive", "width": 720, "height": 1280}
+_LIVE = {
+    "file_id": "BAACAgIAAxkBAAMlive",
+    "file_unique_id": "AgADlive",
+    "width": 720,
+    "height": 1280,
+    "duration": 3,
+    "photo": [_STILL],
+}
 
 CONTENTS: dict[str, dict[str, Any]] = {
     "location": {"location": _PLACE},
@@ -51,12 +60,17 @@ CONTENTS: dict[str, dict[str, Any]] = {
         "poll": {
             "id": "5400000000000000001",
             "question": "Когда удобно?",
-            "options": [{"text": "Утром", "voter_count": 0}, {"text": "Вечером", "voter_count": 0}],
+            "options": [
+                {"persistent_id": "1", "text": "Утром", "voter_count": 0},
+                {"persistent_id": "2", "text": "Вечером", "voter_count": 0},
+            ],
             "total_voter_count": 0,
             "is_closed": False,
             "is_anonymous": True,
             "type": "regular",
             "allows_multiple_answers": False,
+            "allows_revoting": True,
+            "members_only": False,
         }
     },
     "game": {"game": {"title": "Игра", "description": "Игра", "photo": []}},
@@ -72,7 +86,7 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "story": {"story": {"chat": {"id": 900_000_009, "first_name": "Ольга", "type": "private"}, "id": 7}},
     "paid_media": {"paid_media": {"star_count": 5, "paid_media": [{"type": "preview"}]}},
     "checklist": {"checklist": {"title": "Что починить", "tasks": [{"id": 1, "text": "Экран"}]}},
-    "live_photo": {"live_photo": {}},
-    "rich_message": {"rich_message": {}},
+    "live_photo": {"live_photo": _LIVE, "photo": [_STILL]},
+    "rich_message": {"rich_message": {"blocks": [{"type": "paragraph", "text": _WORDS}]}},
 }
-"""Contents beside text and files; the contract (§4) tells no fields of the last two."""
+"""Contents beside text and files; the fields of polls and of the last two are aiogram 3.31.0's."""

@@ -72,7 +72,8 @@ class Letters:
         elif kind in {"forward", "cropped"}:
             draft.forwarded = [self._forwarded(user, dialog, content, deep=kind == "cropped")]
         elif kind == "unknown_attachment":
-            draft.attachments.append({"type": "mini_app", "mini_app": {"id": 1, **content}})
+            app = {"id": 1, "type": "app", "title": "Калькулятор", **content}
+            draft.attachments.append({"type": "mini_app", "mini_app": app})
         else:
             _talk(draft, kind, content, dialog)
 

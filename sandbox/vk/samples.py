@@ -13,6 +13,17 @@ LOCATION = {
     "place": {"title": "Москва, Лесная 7", "city": "Москва", "country": "Россия"},
 }
 
+POLL = {
+    "question": "Когда удобно?",
+    "answers": [{"id": 1, "text": "Утром", "votes": 0, "rate": 0}],
+    "votes": 0,
+    "created": 1_763_700_000,
+    "end_date": 0,
+    **dict.fromkeys(("multiple", "closed", "is_board", "disable_unvote"), False),
+    **dict.fromkeys(("can_edit", "can_report", "can_share"), False),
+    "can_vote": True,
+}
+
 
 def _preview(objects: MediaObjects) -> list[dict[str, Any]]:
     link = objects.link(made_up_picture())
@@ -27,7 +38,8 @@ def _video(objects: MediaObjects, owner: int) -> dict[str, Any]:
 
 def _sticker(objects: MediaObjects, _: int) -> dict[str, Any]:
     images = _preview(objects)
-    return {"product_id": 1, "sticker_id": 55, "images": images, "images_with_background": images}
+    shown = {"images": images, "images_with_background": images}
+    return {"inner_type": "base_sticker_new", "product_id": 1, "sticker_id": 55, **shown}
 
 
 def _graffiti(objects: MediaObjects, owner: int) -> dict[str, Any]:
@@ -51,10 +63,15 @@ SAMPLES: dict[str, Callable[[MediaObjects, int], dict[str, Any]]] = {
         "description": "Описание",
     },
     "wall_reply": _still({"from_id": 77_001, "post_id": 92, "date": 1_763_700_000, "text": "Комментарий"}),
-    "poll": _still({"question": "Когда удобно?", "answers": [{"id": 1, "text": "Утром", "votes": 0}]}),
+    "poll": _still(POLL),
     "gift": lambda _, owner: {"id": 82, "thumb_256": "https://img.example.test/gift.png"},
     "story": _still({"date": 1_763_700_000, "expires_at": 1_763_786_400, "is_expired": False}),
-    "call": lambda _, owner: {"initiator_id": owner, "receiver_id": 0, "state": "canceled_by_receiver"},
+    "call": lambda _, owner: {
+        "initiator_id": owner,
+        "receiver_id": 0,
+        "state": "canceled_by_receiver",
+        "time": 1_763_700_000,
+    },
     "audio": _still({"artist": "Хор", "title": "Песня", "duration": 180, "url": ""}),
     "article": _still({"title": "Статья", "url": "https://example.test/article"}),
     "podcasts": _still({"title": "Подкаст", "url": ""}),

@@ -22,10 +22,14 @@ def product(number: int, owner: int) -> dict[str, object]:
         "owner_id": owner,
         "title": "Замена экрана iPhone",
         "description": "С гарантией 6 месяцев",
-        "price": {"amount": "450000", "currency": {"id": 643, "name": "RUB"}, "text": "4 500 ₽"},
+        "price": {
+            "amount": "450000",
+            "currency": {"id": 643, "name": "RUB", "title": "₽"},
+            "text": "4 500 ₽",
+        },
         "thumb_photo": "https://img.example.test/market.jpg",
         "availability": 0,
-        "category": {"id": 5018, "name": "Услуги"},
+        "category": {"inner_type": "market_market_category_nested", "id": 5018, "name": "Услуги"},
     }
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from sandbox.vk.community import Community, new_key
 from sandbox.vk.deliveries import Deliveries
 from sandbox.vk.errors import fail, wrong
-from sandbox.vk.events import KNOWN, VERSION, is_event
+from sandbox.vk.events import KNOWN, OTHERS, VERSION, is_event
 from sandbox.vk.gate import Call, Method
 from sandbox.vk.params import Params
 from sandbox.vk.registry import MOST_SERVERS, Registry, Server
@@ -92,7 +92,7 @@ class Servers:
 
     def _settings(self, call: Call) -> dict[str, Any]:
         server = self._server(call.params)
-        events = {**dict.fromkeys(KNOWN, 0), **server.flags}
+        events = {**dict.fromkeys((*KNOWN, *OTHERS), 0), **server.flags}
         return {"api_version": server.api_version or VERSION, "events": events, "is_enabled": True}
 
     def _server(self, params: Params) -> Server:

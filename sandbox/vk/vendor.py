@@ -89,7 +89,7 @@ class VkVendor:
                 Route("/method/{name}", self._gate.endpoint, methods=["GET", "POST"]),
                 Route("/upload/photo", self._gate.outdoors(self._uploads.photo), methods=["POST"]),
                 Route("/upload/doc", self._gate.outdoors(self._uploads.document), methods=["POST"]),
-                Route(f"/longpoll/{community.id}", self._long_poll.endpoint),
+                Route(f"/longpoll/{community.id}", self._long_poll.endpoint, methods=["GET", "POST"]),
             ],
             redirect_slashes=False,
             default=no_such_path,

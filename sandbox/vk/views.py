@@ -10,6 +10,18 @@ DEACTIVATED = {18: "deleted", 37: "banned"}
 
 
 DEPTH, WHOLE_DEPTH = 1, 20
+CHAT_RIGHTS = (
+    "can_change_info",
+    "can_change_invite_link",
+    "can_change_pin",
+    "can_invite",
+    "can_promote_users",
+    "can_see_invite_link",
+    "can_moderate",
+    "can_copy_chat",
+    "can_call",
+    "can_use_mass_mentions",
+)
 
 
 def message_view(community: Community, message: Message, *, whole: bool = False) -> dict[str, Any]:
@@ -90,6 +102,7 @@ def dialog_view(community: Community, dialog: Dialog, barrier: Barrier) -> dict[
     code = barrier(dialog.peer_id)
     shown: dict[str, Any] = {
         "peer": _peer(dialog.peer_id),
+        "version": 10_000_000 + (last.id if last else 0),
         "sort_id": {"major_id": 0, "minor_id": last.id if last else 0},
         "last_message_id": _shown_id(last),
         "last_conversation_message_id": last.cmid if last else 0,
@@ -130,7 +143,7 @@ def _chat_settings(dialog: Dialog) -> dict[str, Any]:
         "owner_id": dialog.members[0] if dialog.members else 0,
         "state": "in",
         "photo": {},
-        "acl": {},
+        "acl": dict.fromkeys(CHAT_RIGHTS, False),
     }
 
 

@@ -12,6 +12,7 @@ from tests.contract.fake_time import FakeTime
 from tests.contract.instagram_side import InstagramSide
 from tests.contract.max_side import MaxSide
 from tests.contract.telegram_side import TelegramSide
+from tests.contract.vk_side import VkSide
 from tests.contract.whatsapp_side import WhatsAppSide
 
 
@@ -79,6 +80,7 @@ SIDES: dict[str, type[Any]] = {
     "instagram": InstagramSide,
     "max": MaxSide,
     "telegram": TelegramSide,
+    "vk": VkSide,
     "whatsapp": WhatsAppSide,
 }
 

@@ -34,7 +34,7 @@ class Desk:
         self.debouncer = Debouncer(
             line.chats,
             pool=here.pool,
-            enricher=Enricher(self.facts, seconds=0.2),
+            enricher=Enricher(self.facts, self.facts, seconds=0.2),
             turns_bell=self.bell,
             clock=line.clock,
             metrics=self.metrics,

@@ -12,16 +12,20 @@ from core.deadletters import DeadLetter, DeadLetters
 from core.errors import (
     AuthFailed,
     ChannelError,
+    ContractBroken,
     Forbidden,
     IdempotencyConflict,
     NotFound,
     OutcomeUnknown,
+    PeerUnreachable,
     PlanRequired,
     RateLimited,
     Rejected,
     SendInProgress,
+    SessionLost,
     StorageDown,
     VendorDown,
+    WindowClosed,
 )
 from core.keys import Keys
 from core.messages import OutgoingMessage
@@ -276,7 +280,9 @@ async def test_a_fault_of_a_channels_server_is_repeated_under_the_same_id(post: 
 
 
 @pytest.mark.promise("vendor-errors")
-@pytest.mark.parametrize("error", [AuthFailed, PlanRequired, Forbidden, NotFound, Rejected])
+@pytest.mark.parametrize(
+    "error", [Forbidden, NotFound, Rejected, PeerUnreachable, WindowClosed, ContractBroken]
+)
 async def test_a_final_failure_is_told_and_the_message_kept_whole(
     post: Post, error: type[ChannelError]
 ) -> None:
@@ -301,10 +307,10 @@ async def test_a_final_failure_is_told_and_the_message_kept_whole(
 
 
 async def test_a_failed_message_that_is_replayed_is_tried_again(post: Post) -> None:
-    """The owner has paid; the dead letter goes back to the queue."""
+    """The customer has unblocked us; the dead letter goes back to the queue."""
     message = outgoing()
     await post.queue(message)
-    post.channels.fail(PlanRequired())
+    post.channels.fail(PeerUnreachable())
     await post.work()
     [letter] = await post.letters()
 
@@ -378,6 +384,82 @@ async def test_what_postgresql_can_never_hold_is_a_dead_letter(post: Post) -> No
     assert OutgoingMessage.model_validate_json(letter.raw) == message
     assert post.channels.asked == []
     assert await post.line.survey() == (0, set())
+
+
+# --- a refused account ------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("vendor-errors")
+@pytest.mark.parametrize("error", [AuthFailed, PlanRequired, SessionLost])
+async def test_messages_of_a_refused_account_wait_until_it_is_mended(
+    post: Post, error: type[ChannelError]
+) -> None:
+    """The owner pays, or logs in again: nothing that was accepted is lost by then, nor out of order."""
+    first, second = outgoing("1"), outgoing("2")
+    await post.queue(first, second)
+    post.channels.fail(*(error("It is so.") for _ in range(3 * ATTEMPTS)))
+
+    for _ in range(3 * ATTEMPTS):
+        await post.work()
+        delivery = await post.delivery(first)
+        assert (delivery.state, delivery.error_code, delivery.error_detail) == (
+            "queued",
+            error.code,
+            "It is so.",
+        )
+        await post.wait(LONGEST_DELAY - 1)
+        assert await post.work() == 0
+        await post.wait(1)
+    await post.work()
+
+    assert post.channels.texts == ["1", "2"]
+    assert (await post.delivery(first)).attempts == 1
+    assert await post.letters() == []
+
+
+async def test_a_day_without_a_mend_makes_dead_letters(post: Post) -> None:
+    message = outgoing("1")
+    await post.queue(message)
+    post.channels.fail(SessionLost("Logged out."), SessionLost("Logged out."))
+    await post.work()
+    await post.wait(86_400)
+
+    await post.work()
+
+    assert await post.state(message) == "failed"
+    assert [(one.reason, one.detail) for one in await post.letters()] == [("session_lost", "Logged out.")]
+
+
+async def test_a_refused_account_is_not_asked_for_every_chat(post: Post) -> None:
+    """A thousand chats with a wrong key would look like an attack."""
+    mine = [outgoing(str(number), f"c{number}") for number in range(5)]
+    await post.queue(*mine, outgoing("b", "c9", account="second"), outgoing("v", "c9", channel="vk"))
+    post.channels.fail(AuthFailed())
+
+    await post.work()
+
+    assert len(post.channels.asked) == 3
+    assert sorted(post.channels.texts) == ["b", "v"]
+    assert {await post.state(one) for one in mine} == {"queued"}
+    await post.wait(LONGEST_DELAY)
+    await post.work()
+    assert sorted(post.channels.texts) == ["0", "1", "2", "3", "4", "b", "v"]
+
+
+async def test_a_message_given_up_and_replayed_asks_whatever_is_remembered(post: Post) -> None:
+    message = outgoing("1")
+    await post.queue(message)
+    post.channels.fail(SessionLost(), SessionLost())
+    await post.work()
+    await post.wait(86_400)
+    await post.work()
+    [letter] = await post.letters()
+
+    await DeadLetters(post.line.redis, Keys()).replay("outgoing", letter.id, post.line.keys.source)
+    await post.line.arrive()
+    await post.work()
+
+    assert await post.state(message) == "sent"
 
 
 # --- unknown ----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from core.auth import Caller, KeyRing, current_caller
 from core.bell import Bell
 from core.chats import Chats, Windows
 from core.clock import SystemClock
-from core.errors import IdempotencyConflict, NotFound, Rejected, StorageDown
+from core.errors import ChannelError, IdempotencyConflict, NotFound, PeerUnreachable, Rejected, StorageDown
 from core.keys import Keys, QueueKeys
 from core.messages import IncomingMessage
 from core.observability import Metrics
@@ -25,7 +25,10 @@ from orchestrator.app import Orchestrator
 from orchestrator.channels import Channels
 from orchestrator.close_now import Gathering
 from orchestrator.gauges import Gauges
-from orchestrator.hub import Hub, HubParts
+from orchestrator.hub import Hub
+from orchestrator.hub_parts import HubParts
+from orchestrator.manifests import Manifest
+from orchestrator.reach import Reach
 from orchestrator.settings import OrchestratorSettings
 from tests.integration.chats_fixture import SECOND, incoming, incoming_line
 from tests.integration.intake_fixture import connect, line_to
@@ -37,6 +40,33 @@ LEASE = 120.0
 CHAT = "chat-1"
 
 
+class FakeMessengers:
+    """Servers of Avito and VK; a test may add others, and say which numbers are on WhatsApp."""
+
+    def __init__(self) -> None:
+        parts = frozenset({"SendsImages", "SendsDocuments"})
+        self.manifests: dict[str, Manifest | None] = {
+            "avito": Manifest(parts=parts, accounts=("default", "shop")),
+            "vk": Manifest(accounts=("default",)),
+        }
+        self.numbers: dict[tuple[str, str], str | ChannelError] = {}
+        self.looked_up: list[tuple[str, str]] = []
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self.manifests)
+
+    async def of(self, channel: str) -> Manifest | None:
+        return self.manifests[channel]
+
+    async def chat_of_phone(self, channel: str, account: str, phone: str) -> str:
+        self.looked_up.append((account, phone))
+        found = self.numbers.get((account, phone), PeerUnreachable())
+        if isinstance(found, ChannelError):
+            raise found
+        return found
+
+
 class Agents:
     """Agents at the hub, and the customers who write."""
 
@@ -44,6 +74,7 @@ class Agents:
         self.desk = desk
         self.here: Scene = desk.here
         self.outbox_bell = Bell(desk.line.redis, Keys().bell("outbox"))
+        self.messengers = FakeMessengers()
         self.hub = self.replica(gathering)
         self._operations = {one.name: one for one in self.hub.operations()}
 
@@ -54,9 +85,11 @@ class Agents:
                 clock=self.desk.line.clock,
                 turns_bell=self.desk.bell,
                 outbox_bell=self.outbox_bell,
-                channels={"avito", "vk"},
+                channels=self.messengers.manifests,
                 lease_seconds=LEASE,
                 gathering=gathering or self.desk.gathering,
+                reach=Reach(self.here.pool, self.messengers, self.messengers, self.desk.line.clock),
+                manifests=self.messengers,
             )
         )
 
@@ -209,6 +242,43 @@ async def test_a_reply_is_queued_and_rings_the_outbox(agents: Agents) -> None:
     assert await agents.none()
 
 
+async def test_a_reply_may_have_buttons_a_quote_or_a_file(agents: Agents) -> None:
+    rows = "SELECT buttons, reply_to, file_url, file_kind FROM outbound ORDER BY seq"
+    await agents.customer("Когда приехать?")
+    turn = await agents.turn()
+    await agents.reply(turn, "Когда удобно?", buttons=["Утром", " Днём "], reply_to="chat-1-0")
+    await agents.call(
+        "send_message", channel="avito", chat_id=CHAT, file_url="https://f", file_kind="document"
+    )
+
+    assert await agents.here.rows(rows) == [
+        (["Утром", "Днём"], "chat-1-0", "", ""),
+        ([], "", "https://f", "document"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"buttons": ["x" * 41]}, "1 to 40 characters"),
+        ({"file_url": "https://f"}, "go together"),
+        ({"file_url": "https://f", "file_kind": "voice"}, "avito carries no files of the kind voice"),
+    ],
+)
+async def test_what_cannot_be_sent_is_refused_in_words_and_the_turn_stays(
+    agents: Agents, more: dict[str, Any], words: str
+) -> None:
+    await agents.customer("Когда?")
+    turn = await agents.turn()
+
+    with pytest.raises(Rejected, match=words):
+        await agents.reply(turn, "Когда?", **more)
+    with pytest.raises(Rejected, match=words):
+        await agents.call("send_message", channel="avito", chat_id=CHAT, text="Когда?", **more)
+
+    assert (await agents.reply(turn))["status"] == "queued"
+
+
 @pytest.mark.promise("one-reply")
 async def test_the_same_turn_is_answered_once(agents: Agents) -> None:
     await agents.customer("Цена?")
@@ -336,7 +406,7 @@ async def test_a_channel_without_a_server_can_only_be_skipped(agents: Agents) ->
     turn = await agents.turn()
     assert turn["can_reply"] is False
 
-    with pytest.raises(Rejected, match="'form' has no way back"):
+    with pytest.raises(PeerUnreachable, match="'form' has no way back"):
         await agents.reply(turn)
 
     skipped = await agents.call("skip_turn", **lease(turn), reason="заявка записана")
@@ -617,6 +687,9 @@ class Vendor:
         self.taken: list[dict[str, Any]] = []
 
     def handle(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/info":
+            accounts = {"default": {"vendor_up": True}}
+            return httpx.Response(200, json={"capabilities": {"parts": ["ShowsChats"]}, "accounts": accounts})
         if request.method == "GET":
             chat_id = unquote(request.url.raw_path.decode().rpartition("/")[2].partition("?")[0])
             return httpx.Response(200, json={"chat_id": chat_id, "client_name_untrusted": "Анна"})

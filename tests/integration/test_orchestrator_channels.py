@@ -20,6 +20,7 @@ from core.errors import (
     ChannelError,
     NotFound,
     OutcomeUnknown,
+    PeerUnreachable,
     RateLimited,
     Rejected,
     VendorDown,
@@ -30,7 +31,7 @@ from core.observability import Metrics
 from core.problems import from_channel_error, problem
 from core.sending import Sender
 from core.testing import FAKE_LIMITS, FakeChannel
-from orchestrator.channels import READ_TIMEOUT, SEND_TIMEOUT, Channels
+from orchestrator.channels import FIND_TIMEOUT, READ_TIMEOUT, SEND_TIMEOUT, Channels
 from tests.integration.intake_fixture import KEYS, connect
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -106,6 +107,34 @@ async def test_a_picture_is_sent_with_its_words() -> None:
     assert request.url.path == "/api/messages/send/image"
     body = json.loads(request.content)
     assert (body["image_url"], body["caption"], "text" in body) == ("https://i/1", "Да", False)
+
+
+async def test_buttons_and_a_quote_go_with_the_text() -> None:
+    server = Server(answered(200, {"message_ids": ["m1"]}))
+
+    await server.send(outgoing(buttons=["Да", "Нет"], reply_to="m0"))
+
+    body = json.loads(server.requests[0].content)
+    assert (body["text"], body["buttons"], body["reply_to"]) == ("Да", ["Да", "Нет"], "m0")
+
+
+@pytest.mark.parametrize("kind", ["voice", "video", "document"])
+async def test_a_file_is_sent_by_its_kind_with_its_words(kind: str) -> None:
+    server = Server(answered(200, {"message_ids": ["m1"]}))
+    message = outgoing(file_url="https://f/1", file_kind=kind)
+
+    await server.send(message)
+
+    [request] = server.requests
+    assert request.url.path == "/api/messages/send/file"
+    assert json.loads(request.content) == {
+        "chat_id": "c/1",
+        "account": "shop",
+        "idempotency_key": str(message.id),
+        "kind": kind,
+        "file_url": "https://f/1",
+        "caption": "Да",
+    }
 
 
 async def test_a_channel_without_a_server_is_told_by_name() -> None:
@@ -256,6 +285,50 @@ async def test_an_id_that_would_change_the_address_asks_nobody(odd: str) -> None
             await channels.media_link("avito", "default", odd)
 
     assert server.requests == []
+
+
+async def test_the_chat_of_a_phone_is_asked_for_by_account() -> None:
+    server = Server(answered(200, {"chat_id": "79001234567"}))
+    async with server.channels() as channels:
+        assert await channels.chat_of_phone("avito", "shop", "+79001234567") == "79001234567"
+
+    [request] = server.requests
+    assert (request.method, request.url.path) == ("POST", "/api/chats/find")
+    assert json.loads(request.content) == {"phone": "+79001234567", "account": "shop"}
+    assert request.extensions["timeout"]["read"] == FIND_TIMEOUT
+
+
+async def test_a_number_that_is_not_there_keeps_its_meaning() -> None:
+    async with Server(problem_of(PeerUnreachable("No such number."))).channels() as channels:
+        with pytest.raises(PeerUnreachable, match="No such number"):
+            await channels.chat_of_phone("avito", "shop", "+79001234567")
+
+
+async def test_asking_for_a_chat_leaves_nothing_in_doubt() -> None:
+    """Else an agent would be told not to repeat what only looks something up."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("slow")
+
+    async with Server(answer).channels() as channels:
+        with pytest.raises(VendorDown):
+            await channels.chat_of_phone("avito", "shop", "+79001234567")
+
+
+@pytest.mark.parametrize("body", [{}, {"chat_id": ""}, {"chat_id": 7}])
+async def test_a_chat_without_a_name_is_a_failure_of_the_channel(body: dict[str, Any]) -> None:
+    async with Server(answered(200, body)).channels() as channels:
+        with pytest.raises(ChannelError):
+            await channels.chat_of_phone("avito", "shop", "+79001234567")
+
+
+async def test_a_profile_is_asked_for_by_the_vendors_name_of_the_user() -> None:
+    server = Server(answered(200, {"user_id": "a/b", "name_untrusted": "Анна", "phone": "+79001234567"}))
+    async with server.channels() as channels:
+        profile = await channels.profile("avito", "shop", "a/b")
+
+    assert (profile.name_untrusted, profile.phone) == ("Анна", "+79001234567")
+    assert server.requests[0].url.raw_path == b"/api/users/a%2Fb?account=shop"
 
 
 # --- a real channel service -------------------------------------------------------------------------------

@@ -185,6 +185,81 @@ async def test_receipts_move_a_message_forward_only(here: Scene) -> None:
     assert await here.state_of(delivery_id) == "read"
 
 
+async def test_who_has_read_a_message_has_read_those_before_it(here: Scene) -> None:
+    """Many vendors name the last one only."""
+    ids = [await accepted(here, outgoing(str(number))) for number in range(5)]
+    for number in (0, 1, 3, 4):
+        await sent(here, ids[number], f"v{number}")
+    await outbound.mark_failed(here.pool, ids[2], code="rejected", detail="", now=here.now)
+    await here.resolve(message("v0", event="delivered"))
+
+    await here.resolve(message("v3", event="read"))
+
+    states = [await here.state_of(delivery_id) for delivery_id in ids]
+    assert states == ["read", "read", "failed", "read", "sent"]
+
+
+async def test_what_was_delivered_says_nothing_of_what_was_sent_before(here: Scene) -> None:
+    ids = [await accepted(here, outgoing(str(number))) for number in range(2)]
+    for number, delivery_id in enumerate(ids):
+        await sent(here, delivery_id, f"v{number}")
+
+    await here.resolve(message("v1", event="delivered"))
+
+    assert [await here.state_of(delivery_id) for delivery_id in ids] == ["sent", "delivered"]
+
+
+async def test_ids_that_are_counted_per_chat_do_not_meet(here: Scene) -> None:
+    """On Telegram every chat has a message 5."""
+    chats = [("c1", "default"), ("c2", "default"), ("c1", "second")]
+    ids = [await accepted(here, outgoing("?", chat, account=account)) for chat, account in chats]
+    for delivery_id in ids:
+        await sent(here, delivery_id, "5")
+
+    await here.resolve(message("5", chat="c1", account="second", event="read"))
+
+    assert [await here.state_of(delivery_id) for delivery_id in ids] == ["sent", "sent", "read"]
+
+
+async def test_buttons_quotes_and_files_are_kept_with_the_message(here: Scene) -> None:
+    await here.resolve(message("1"))
+    asked = outgoing("Когда?", buttons=["Утром", "Днём"], reply_to="1")
+    voice = outgoing("", file_url="https://f/1", file_kind="voice")
+    for one in (asked, voice):
+        await accepted(here, one)
+
+    first, second = await outbound.unqueued(here.pool, 9)
+
+    assert (first.buttons, first.reply_to, first.file_kind) == (["Утром", "Днём"], "1", "")
+    assert (second.file_url, second.file_kind, second.buttons) == ("https://f/1", "voice", [])
+    rows = (
+        "SELECT message_type, media, meta, reply_to FROM messages_history WHERE direction = 'out' ORDER BY id"
+    )
+    assert await here.rows(rows) == [
+        ("text", {}, {"buttons": ["Утром", "Днём"]}, "1"),
+        ("voice", {"has_voice": True, "voice_url": "https://f/1"}, {}, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"buttons": ["Нет"]},
+        {"reply_to": "2"},
+        {"buttons": (), "file_url": "https://f", "file_kind": "video"},
+    ],
+)
+async def test_an_id_used_with_other_buttons_quotes_or_files_is_refused(
+    here: Scene, other: dict[str, Any]
+) -> None:
+    given: dict[str, Any] = {"idempotency_key": "k", "buttons": ["Да"], "reply_to": "1"}
+    await accepted(here, outgoing(**given))
+
+    changed = outgoing(**given | other)
+    with pytest.raises(IdempotencyConflict):
+        await outbound.insert_outbound(here.pool, changed, origin="tool", now=here.now)
+
+
 async def test_a_receipt_of_another_chat_is_not_ours(here: Scene) -> None:
     delivery_id = await accepted(here, outgoing())
     await sent(here, delivery_id, "v1")

@@ -71,7 +71,8 @@ async def outbox(redis_url: str, database_url: str) -> AsyncIterator[Outbox]:
 
 
 async def test_what_was_accepted_is_pushed_in_order_and_once(outbox: Outbox) -> None:
-    accepted = await outbox.accept("1", "2", "3")
+    accepted = await outbox.accept("1", "2", "3", buttons=["Да"], reply_to="m0")
+    accepted += await outbox.accept("", file_url="https://f", file_kind="video")
 
     await outbox.relay.push_all()
     await outbox.relay.push_all()

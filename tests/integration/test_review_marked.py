@@ -51,6 +51,6 @@ async def test_the_words_of_a_form_are_marked_wherever_the_agent_sees_them(datab
         appeal = await get_appeal(here.pool, leased.turn.appeal_id)
         assert appeal is not None
 
-        shown = offer(view, 120, {"avito"}).model_dump()
+        shown = offer(view, 120, None).model_dump()
         assert ORDER in shown["messages"][0]["text_untrusted"]
         assert list(unmarked([shown, appeal_details(appeal).model_dump()])) == []

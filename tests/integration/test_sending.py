@@ -1,16 +1,11 @@
 """One idempotency key is one message, through refusals, lost answers, crashes and replicas."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
-from core.attempts import Attempts
 from core.capabilities import Capabilities
-from core.channel import MediaFile
 from core.echoes import Echoes
 from core.errors import (
     ChannelError,
@@ -23,65 +18,19 @@ from core.errors import (
     VendorDown,
 )
 from core.ids import ChatId, MessageId
-from core.sending import GRACE_MS, Sender
+from core.sending import GRACE_MS
 from core.testing import FakeChannel, FakeChannelWithHistory, Posted
-from tests.integration.chats_fixture import ManualClock
 from tests.integration.intake_fixture import KEYS, Line, connect, line_to
+from tests.integration.post_fixture import CHAT, LEASE_MS, post
 
-CHAT = ChatId("u2i-1")
 THREE = "Раз. " * 100 + "Два. " * 100 + "Три. " * 100
-PICTURE = MediaFile(b"\xff\xd8picture")
-
-#: Half as long again as a vendor call may take, ms.
-LEASE_MS = 90_000
-
-
-class Killed(BaseException):
-    """The process ends here: nothing that follows is done."""
-
-
-class Post:
-    """A vendor, and senders of as many replicas as a test wants."""
-
-    def __init__(self, channel: FakeChannel, clock: ManualClock, redis: Redis) -> None:
-        self.channel = channel
-        self.clock = clock
-        self.redis = redis
-
-    def replica(self, redis: Redis | None = None) -> Sender:
-        used = redis or self.redis
-        return Sender(self.channel, Attempts(used, KEYS, self.clock), Echoes(used, KEYS))
-
-    @property
-    def texts(self) -> list[str]:
-        return [one.text for one in self.channel.taken]
-
-    async def kill_after(self, part: int, *, taken: bool, text: str = "Да", key: str = "k") -> None:
-        """Send, and die in this part (from 0): before the vendor takes it or after."""
-        for _ in range(part):
-            self.channel.fail(None)
-        self.channel.fail(Killed(), taken=taken)
-        with pytest.raises(Killed):
-            await self.replica().send_text(CHAT, text, key)
-
-    def after_the_lease(self) -> None:
-        self.clock.move(LEASE_MS + 1)
-
-
-@asynccontextmanager
-async def post(
-    redis_url: str, kind: type[FakeChannel] = FakeChannelWithHistory, **more: Any
-) -> AsyncIterator[Post]:
-    clock = ManualClock()
-    async with connect(redis_url) as redis:
-        yield Post(kind(clock=clock, **more), clock, redis)
 
 
 # --- once -------------------------------------------------------------------------------------------------
 
 
 async def test_a_text_is_sent_and_its_id_told(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         sent = await here.replica().send_text(CHAT, "Да")
 
         assert (sent.message_ids, sent.duplicate) == (("m1",), False)
@@ -89,7 +38,7 @@ async def test_a_text_is_sent_and_its_id_told(redis_url: str) -> None:
 
 
 async def test_a_long_text_arrives_in_parts_in_order(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         sent = await here.replica().send_text(CHAT, THREE)
 
         assert sent.message_ids == ("m1", "m2")
@@ -97,7 +46,7 @@ async def test_a_long_text_arrives_in_parts_in_order(redis_url: str) -> None:
 
 
 async def test_without_a_key_the_same_words_are_two_messages(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         await here.replica().send_text(CHAT, "Да")
         await here.replica().send_text(CHAT, "Да")
 
@@ -105,7 +54,7 @@ async def test_without_a_key_the_same_words_are_two_messages(redis_url: str) -> 
 
 
 async def test_a_repeated_key_answers_the_same_ids_and_sends_nothing(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         first = await here.replica().send_text(CHAT, THREE, "k")
         again = await here.replica().send_text(CHAT, THREE, "k")
 
@@ -116,7 +65,7 @@ async def test_a_repeated_key_answers_the_same_ids_and_sends_nothing(redis_url: 
 
 @pytest.mark.parametrize(("chat", "text"), [(CHAT, "Нет"), (ChatId("u2i-2"), "Да")])
 async def test_a_key_stands_for_one_message_only(redis_url: str, chat: ChatId, text: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         await here.replica().send_text(CHAT, "Да", "k")
 
         with pytest.raises(IdempotencyConflict):
@@ -125,7 +74,7 @@ async def test_a_key_stands_for_one_message_only(redis_url: str, chat: ChatId, t
 
 
 async def test_two_replicas_with_one_key_send_one_message(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         outcomes = await asyncio.gather(
             *(here.replica().send_text(CHAT, "Да", "k") for _ in range(6)), return_exceptions=True
         )
@@ -138,43 +87,9 @@ async def test_two_replicas_with_one_key_send_one_message(redis_url: str) -> Non
 
 @pytest.mark.parametrize("empty", ["", " \n"])
 async def test_an_empty_text_is_refused(redis_url: str, empty: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         with pytest.raises(Rejected):
             await here.replica().send_text(CHAT, empty)
-
-
-# --- pictures ---------------------------------------------------------------------------------------------
-
-
-async def test_a_picture_goes_first_and_its_caption_follows(redis_url: str) -> None:
-    async with post(redis_url) as here:
-        sent = await here.replica().send_image(CHAT, PICTURE, "Вот так", "k")
-        again = await here.replica().send_image(CHAT, PICTURE, "Вот так", "k")
-
-        assert [(one.image, one.text) for one in here.channel.taken] == [(PICTURE, ""), (None, "Вот так")]
-        assert (again.message_ids, again.duplicate) == (sent.message_ids, True)
-
-
-@pytest.mark.parametrize("image", [MediaFile(b"x" * 1_000_001), MediaFile(b"<svg/>", "image/svg+xml")])
-async def test_a_picture_that_the_vendor_does_not_take_is_refused_first(
-    redis_url: str, image: MediaFile
-) -> None:
-    async with post(redis_url) as here:
-        with pytest.raises(Rejected):
-            await here.replica().send_image(CHAT, image)
-        assert here.channel.calls == 0
-
-
-async def test_a_lost_picture_is_found_in_the_history(redis_url: str) -> None:
-    async with post(redis_url) as here:
-        here.channel.fail(OutcomeUnknown(), taken=True)
-        with pytest.raises(OutcomeUnknown):
-            await here.replica().send_image(CHAT, PICTURE, "Вот", "k")
-
-        sent = await here.replica().send_image(CHAT, PICTURE, "Вот", "k")
-
-        assert sent.message_ids == ("m1", "m2")
-        assert len(here.channel.taken) == 2
 
 
 # --- refusals ---------------------------------------------------------------------------------------------
@@ -182,7 +97,7 @@ async def test_a_lost_picture_is_found_in_the_history(redis_url: str) -> None:
 
 @pytest.mark.parametrize("error", [RateLimited(retry_after=3), VendorDown(), Rejected()])
 async def test_after_a_refusal_a_repeat_goes_on_at_the_same_part(redis_url: str, error: ChannelError) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         here.channel.fail(None)
         here.channel.fail(error)
         with pytest.raises(type(error)):
@@ -195,7 +110,7 @@ async def test_after_a_refusal_a_repeat_goes_on_at_the_same_part(redis_url: str,
 
 
 async def test_a_send_without_a_key_that_broke_off_tells_the_key_to_go_on_with(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         here.channel.fail(None)
         here.channel.fail(RateLimited())
         with pytest.raises(RateLimited) as refused:
@@ -210,7 +125,7 @@ async def test_a_send_without_a_key_that_broke_off_tells_the_key_to_go_on_with(r
 
 
 async def test_a_lost_answer_is_unknown_and_a_repeat_finds_the_message(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         here.channel.fail(OutcomeUnknown(), taken=True)
         with pytest.raises(OutcomeUnknown):
             await here.replica().send_text(CHAT, THREE, "k")
@@ -222,7 +137,7 @@ async def test_a_lost_answer_is_unknown_and_a_repeat_finds_the_message(redis_url
 
 
 async def test_a_crash_in_the_vendors_client_is_unknown_too(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         here.channel.fail(KeyError("no id in the answer"), taken=True)
         with pytest.raises(OutcomeUnknown):
             await here.replica().send_text(CHAT, "Да", "k")
@@ -231,9 +146,9 @@ async def test_a_crash_in_the_vendors_client_is_unknown_too(redis_url: str) -> N
 
 
 async def test_what_the_history_does_not_show_yet_is_not_sent_again(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         here.channel.fail(OutcomeUnknown(), taken=True)
-        here.channel.hidden = 1  # type: ignore[attr-defined]  # the fake with history
+        here.channel.hidden = 1
         with pytest.raises(OutcomeUnknown):
             await here.replica().send_text(CHAT, "Да", "k")
         here.clock.move(GRACE_MS - 4000)
@@ -246,7 +161,7 @@ async def test_what_the_history_does_not_show_yet_is_not_sent_again(redis_url: s
 
 
 async def test_what_never_arrived_is_sent_after_the_grace(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         here.channel.fail(OutcomeUnknown())
         with pytest.raises(OutcomeUnknown):
             await here.replica().send_text(CHAT, "Да", "k")
@@ -268,7 +183,7 @@ async def test_without_a_history_the_outcome_stays_unknown(redis_url: str) -> No
 
 
 async def test_the_same_words_of_another_send_are_not_taken_for_ours(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         here.channel.fail(OutcomeUnknown())
         with pytest.raises(OutcomeUnknown):
             await here.replica().send_text(CHAT, "Да", "lost")
@@ -282,7 +197,7 @@ async def test_the_same_words_of_another_send_are_not_taken_for_ours(redis_url: 
 
 
 async def test_the_same_words_of_last_week_are_not_taken_for_ours(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         await here.channel.send_text(CHAT, "Да")
         here.clock.move(60_000)
         here.channel.fail(OutcomeUnknown())
@@ -294,7 +209,7 @@ async def test_the_same_words_of_last_week_are_not_taken_for_ours(redis_url: str
 
 
 async def test_a_message_is_found_behind_many_newer_ones(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         here.channel.fail(OutcomeUnknown(), taken=True)
         with pytest.raises(OutcomeUnknown):
             await here.replica().send_text(CHAT, "Да", "k")
@@ -308,7 +223,7 @@ async def test_a_message_is_found_behind_many_newer_ones(redis_url: str) -> None
 
 
 async def test_a_crash_after_the_vendor_took_it_does_not_double(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         await here.kill_after(1, taken=True, text=THREE)
         with pytest.raises(SendInProgress):
             await here.replica().send_text(CHAT, THREE, "k")
@@ -319,7 +234,7 @@ async def test_a_crash_after_the_vendor_took_it_does_not_double(redis_url: str) 
 
 
 async def test_a_crash_before_the_vendor_took_it_does_not_lose(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         await here.kill_after(1, taken=False, text=THREE)
         here.after_the_lease()
 
@@ -330,7 +245,7 @@ async def test_a_crash_before_the_vendor_took_it_does_not_lose(redis_url: str) -
 async def test_a_crash_between_remembering_the_id_and_writing_the_record_does_not_double(
     redis_url: str,
 ) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         await here.kill_after(0, taken=True)
         await Echoes(here.redis, KEYS).remember(here.channel, MessageId("m1"), by="k#0")
         here.after_the_lease()
@@ -340,7 +255,7 @@ async def test_a_crash_between_remembering_the_id_and_writing_the_record_does_no
 
 
 async def test_a_caller_that_is_cancelled_does_not_leave_half_a_message(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         under_way = asyncio.Event()
 
         async def tell(_: Posted) -> None:
@@ -360,7 +275,7 @@ async def test_a_caller_that_is_cancelled_does_not_leave_half_a_message(redis_ur
 
 
 async def test_an_attempt_that_lost_its_lease_does_not_write_over_the_next_one(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
 
         async def stall(_: Posted) -> None:
             """The first attempt stalls in its first part; a second one takes over and finishes."""
@@ -382,14 +297,18 @@ async def test_an_attempt_that_lost_its_lease_does_not_write_over_the_next_one(r
 
 
 async def test_without_redis_nothing_is_sent() -> None:
-    async with post("redis://127.0.0.1:1/0") as here:
+    async with post("redis://127.0.0.1:1/0", FakeChannel) as here:
         with pytest.raises(StorageDown):
             await here.replica().send_text(CHAT, "Да", "k")
         assert here.channel.calls == 0
 
 
 async def test_redis_going_away_during_the_send_does_not_make_it_unsent(redis_url: str) -> None:
-    async with line_to(redis_url) as line, connect(line.url) as shaky, post(redis_url) as here:
+    async with (
+        line_to(redis_url) as line,
+        connect(line.url) as shaky,
+        post(redis_url, FakeChannelWithHistory) as here,
+    ):
         here.channel.before_answer = cutting(line)
         sent = await here.replica(shaky).send_text(CHAT, "Да", "k")
         assert sent.message_ids == ("m1",)
@@ -402,7 +321,11 @@ async def test_redis_going_away_during_the_send_does_not_make_it_unsent(redis_ur
 async def test_redis_going_away_between_parts_stops_before_the_next_and_a_repeat_goes_on(
     redis_url: str,
 ) -> None:
-    async with line_to(redis_url) as line, connect(line.url) as shaky, post(redis_url) as here:
+    async with (
+        line_to(redis_url) as line,
+        connect(line.url) as shaky,
+        post(redis_url, FakeChannelWithHistory) as here,
+    ):
         here.channel.before_answer = cutting(line)
         with pytest.raises(StorageDown):
             await here.replica(shaky).send_text(CHAT, THREE, "k")
@@ -421,7 +344,7 @@ def cutting(line: Line) -> Any:
 
 
 async def test_every_sent_id_is_known_as_ours(redis_url: str) -> None:
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         await here.replica().send_text(CHAT, THREE, "k")
 
         senders = await Echoes(here.redis, KEYS).senders_of(here.channel, [MessageId("m1"), MessageId("m2")])
@@ -431,7 +354,7 @@ async def test_every_sent_id_is_known_as_ours(redis_url: str) -> None:
 
 async def test_the_limit_of_the_vendor_is_read_from_its_manifest(redis_url: str) -> None:
     limits = Capabilities(text_limit=10)
-    async with post(redis_url, capabilities=limits) as here:
+    async with post(redis_url, FakeChannelWithHistory, capabilities=limits) as here:
         await here.replica().send_text(CHAT, "одно слово другое")
 
         assert here.texts == ["одно слово", "другое"]
@@ -440,7 +363,7 @@ async def test_the_limit_of_the_vendor_is_read_from_its_manifest(redis_url: str)
 @pytest.mark.promise("unknown")
 async def test_a_doubt_outlasts_the_weekend_and_a_sent_message_does_not(redis_url: str) -> None:
     """A dead letter that is replayed on Monday must find what is known of Friday's attempt."""
-    async with post(redis_url) as here:
+    async with post(redis_url, FakeChannelWithHistory) as here:
         here.channel.fail(OutcomeUnknown(), taken=True)
         with pytest.raises(OutcomeUnknown):
             await here.replica().send_text(CHAT, "Да", "doubtful")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from core.account_marks import AccountMarks
 from core.channel import Arrival, Channel
 from core.errors import VendorDown
 from core.ids import ChatId
@@ -15,7 +16,6 @@ from core.inbox import Inbox
 from core.known_chats import KnownChats
 from core.messages import IncomingMessage
 from core.sweep import LONGEST_MS, OVERLAP_MS, YOUNG_MS, Sweeper
-from core.account_marks import AccountMarks
 from core.testing import FakeChannel
 from core.webhook import Deaf
 from tests.integration.chats_fixture import ManualClock

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.appeals import close_appeal
+from orchestrator.store.outbound import mark_sent
 from orchestrator.turns import (
     AlreadyAnswered,
     Committed,
@@ -401,3 +402,30 @@ async def test_a_turn_goes_with_the_case_of_its_latest_message(here: Scene) -> N
 
     assert second.turn_id == first.turn_id
     assert (await here.leased()).turn.appeal_id == second.appeal_id
+
+
+async def test_a_quoted_message_is_shown_with_its_words_when_it_is_known(here: Scene) -> None:
+    await here.resolve(message("1", "Сколько?"), message("2", "x", second=1))
+    await here.resolve(message("2", second=2, event="delete"))
+    committed = await here.reply(await here.leased(), "5 000 ₽ за экран")
+    assert isinstance(committed, Committed)
+    assert committed.outbound_id is not None
+    await mark_sent(here.pool, committed.outbound_id, ["v1", "v2"], now=here.now)
+    quoted = {"3": "1", "4": "v1", "5": "v2", "6": "2", "7": "unknown", "8": None}
+    await here.resolve(*(message(name, second=30, reply_to=of) for name, of in quoted.items()))
+    await here.resolve(message("1", chat="chat-2", second=40, reply_to="v1"))
+
+    view = await turn_view(here.pool, (await here.leased()).turn.id)
+    other = await turn_view(here.pool, (await here.leased()).turn.id)
+
+    assert view is not None
+    assert [one.quoted for one in view.messages] == [
+        "Сколько?",
+        "5 000 ₽ за экран",
+        "5 000 ₽ за экран",
+        "[deleted]",
+        "",
+        "",
+    ]
+    assert other is not None
+    assert [one.quoted for one in other.messages] == [""]

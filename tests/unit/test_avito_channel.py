@@ -1,6 +1,7 @@
 """AvitoChannel over a client: pages, ads, pictures, webhooks and what is said when Avito refuses."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -219,6 +220,65 @@ async def test_a_history_without_any_time_counts_as_new() -> None:
     page = await Avito(messages=[{"id": "1"}]).channel.list_messages(CHAT, 20, "")
 
     assert page.messages[0].sent_at.startswith("9999-")
+
+
+SINCE = datetime.fromtimestamp(1_763_800_000, UTC)
+ASKED = {
+    "id": "m1",
+    "type": "text",
+    "author_id": ANNA,
+    "created": 1_763_800_123,
+    "content": {"text": "Цена?"},
+}
+
+
+async def test_what_no_push_brought_is_found_in_the_history_as_the_push_would_have_told_it() -> None:
+    """The key is the push's own, so that the inbox knows what came already."""
+    answered = {**ASKED, "id": "m2", "author_id": ME, "created": 1_763_800_130, "content": {"text": "1 500"}}
+    avito = Avito(chats={"chats": [CHAT_BODY]}, messages=[answered, ASKED])
+    found = await avito.channel.arrivals_since(SINCE, [])
+
+    assert [(one.event_key, one.own, one.message.event, one.message.text) for one in found] == [
+        ("m1:text", False, "message", "Цена?"),
+        ("m2:text", True, "operator_message", "1 500"),
+    ]
+    pushed = avito.channel.normalize(
+        {
+            "payload": {
+                "type": "message",
+                "value": {**ASKED, "chat_id": CHAT, "user_id": ME, "chat_type": "u2i", "item_id": 3550001234},
+            },
+        }
+    ).arrivals[0]
+    same = {"event_key", "message", "fingerprint"}
+    assert {name: getattr(found[0], name) for name in same - {"message"}} == {
+        name: getattr(pushed, name) for name in same - {"message"}
+    }
+    assert found[0].message.model_copy(update={"meta": pushed.message.meta}) == pushed.message
+    assert found[0].message.meta.ad_id == pushed.message.meta.ad_id == "3550001234"
+
+
+async def test_chats_and_messages_from_before_are_left_alone() -> None:
+    old = {**ASKED, "id": "m0", "created": 1_763_700_000}
+    quiet = {**CHAT_BODY, "id": "u2i-quiet", "updated": 1_763_700_000}
+    avito = Avito(chats={"chats": [CHAT_BODY, quiet]}, messages=[ASKED, old])
+
+    assert [one.event_key for one in await avito.channel.arrivals_since(SINCE, [])] == ["m1:text"]
+    assert len(avito.called("messages")) == 1
+
+
+async def test_rows_that_cannot_be_read_hide_no_other() -> None:
+    rows = [{"id": "x", "type": "hologram", "created": 1_763_800_200}, "nonsense", {"id": "y"}, ASKED]
+    avito = Avito(chats={"chats": [CHAT_BODY]}, messages=rows)
+
+    assert [one.event_key for one in await avito.channel.arrivals_since(SINCE, [])] == ["m1:text"]
+
+
+async def test_avitos_own_chat_is_no_customer_in_the_history_either() -> None:
+    own = {**CHAT_BODY, "context": None, "users": [{"id": ME, "name": "Мастерская"}]}
+    avito = Avito(chats={"chats": [own]}, messages=[ASKED])
+
+    assert [one.message.event for one in await avito.channel.arrivals_since(SINCE, [])] == ["notice"]
 
 
 async def test_a_picture_is_uploaded_and_then_sent() -> None:

@@ -108,6 +108,10 @@ def test_the_customer_is_who_writes_not_the_operator_beside_them() -> None:
         ({"locations": [{"latitude": 1, "longitude": 2}]}, "location"),
         ({"contacts": [{"name": "Bob"}]}, "contact"),
         ({"has_voice": True, "has_images": True}, "mixed"),
+        ({"has_document": True, "documents": [{"kind": "sticker"}]}, "sticker"),
+        ({"has_video": True, "videos": [{"kind": "Video_Sticker"}]}, "sticker"),
+        ({"has_document": True, "documents": [{"kind": "sticker"}, {"kind": "doc"}]}, "mixed"),
+        ({"has_document": True, "documents": [{"kind": None}]}, "document"),
     ],
 )
 def test_the_kind_of_a_message_follows_its_media(media: dict[str, object], kind: str) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from core.errors import Rejected
-from core.messages import Image, Media
+from core.messages import Contact, File, Image, Location, Media
 from orchestrator.appeals import Appeal, AppealView
 from orchestrator.clients import Client
 from orchestrator.history import MessageView
@@ -22,12 +22,16 @@ from orchestrator.hub_views import (
     offer,
     token_of,
 )
+from orchestrator.reach import NoWay
 from orchestrator.store.outbound import Delivery
 from orchestrator.turns import Lease, Turn, TurnView
+from orchestrator.ways import Way
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123_456, tzinfo=UTC)
 SHOWN_AT = "2026-11-22T12:00:00.123Z"
 
+PLACE = Location(latitude=55.75, longitude=37.61, title="Кафе")
+CARD = Contact(name="Пётр", phone="+79000000003")
 MESSAGE = MessageView(
     id=7,
     direction="in",
@@ -115,7 +119,7 @@ def message(**changes: Any) -> MessageView:
 def test_an_offer_has_all_that_an_answer_needs() -> None:
     view = TurnView(TURN, CLIENT, APPEAL, [MESSAGE], [message(sender="agent", text="Да")])
 
-    shown = offer(view, 119.6, {"avito"}).model_dump()
+    shown = offer(view, 119.6, None).model_dump()
 
     assert shown.pop("messages")[0]["text_untrusted"] == "Цена?"
     assert shown.pop("history")[0]["sender"] == "agent"
@@ -129,6 +133,7 @@ def test_an_offer_has_all_that_an_answer_needs() -> None:
         "account": "shop",
         "chat_id": "c/1",
         "can_reply": True,
+        "replies_via": "",
         "client_id": "2",
         "client_name_untrusted": "Анна",
         "client_phone": "+79991234567",
@@ -139,12 +144,30 @@ def test_an_offer_has_all_that_an_answer_needs() -> None:
     }
 
 
-def test_a_channel_without_a_server_has_no_way_back() -> None:
-    shown = offer(TurnView(TURN, Client(2), APPEAL, [MESSAGE], []), 120, {"vk"})
+def test_a_client_whom_nothing_reaches_is_shown_with_the_reason() -> None:
+    shown = offer(TurnView(TURN, Client(2), APPEAL, [MESSAGE], []), 120, NoWay("they gave no phone"))
 
-    assert shown.can_reply is False
+    assert (shown.can_reply, shown.replies_via) == (False, "")
+    assert "they gave no phone" in shown.next_step
     assert "skip_turn" in shown.next_step
     assert (shown.client_name_untrusted, shown.client_phone) == ("", "")
+
+
+def test_another_way_to_the_client_is_named() -> None:
+    shown = offer(TurnView(TURN, CLIENT, APPEAL, [MESSAGE], []), 120, Way("vk", "default", "c9"))
+
+    assert (shown.can_reply, shown.replies_via, shown.chat_id) == (True, "vk", "c/1")
+    assert "chat on vk" in shown.next_step
+    assert "reply(turn_id" in shown.next_step
+
+
+def test_a_way_that_cannot_be_told_now_does_not_stop_the_agent() -> None:
+    way = NoWay("another way cannot be told now", passing=True)
+
+    shown = offer(TurnView(TURN, CLIENT, APPEAL, [MESSAGE], []), 120, way)
+
+    assert shown.can_reply
+    assert "skip_turn" not in shown.next_step
 
 
 @pytest.mark.parametrize(("latest", "token", "seen"), [(7, "5.7", 7), (None, "5.0", 0)])
@@ -189,9 +212,45 @@ def test_a_message_shows_its_words_its_media_and_what_it_answers() -> None:
         "voice_transcript_untrusted": "сколько стоит",
         "has_video": True,
         "has_document": True,
+        "files": [],
+        "locations_untrusted": [],
+        "contacts_untrusted": [],
         "sent_at": SHOWN_AT,
         "reply_to": "m0",
+        "reply_to_text_untrusted": "",
     }
+
+
+def test_files_places_and_cards_are_shown_with_their_links() -> None:
+    media = Media(
+        has_video=True,
+        videos=(File(url="https://v/1", kind="video_note"), File(file_id="v2", kind="video_sticker")),
+        has_document=True,
+        documents=(File(url="https://d/1", name="смета.pdf", kind="doc"), File(kind="sticker")),
+        locations=(PLACE, Location(latitude=0, longitude=-1)),
+        contacts=(CARD, Contact(phone="+1"), Contact()),
+    )
+
+    shown = message_view(message(media=media, message_type="mixed"))
+
+    assert [(one.kind, one.name_untrusted, one.url) for one in shown.files] == [
+        ("video", "", "https://v/1"),
+        ("sticker", "", ""),
+        ("document", "смета.pdf", "https://d/1"),
+        ("sticker", "", ""),
+    ]
+    assert shown.locations_untrusted == ["55.75, 37.61, Кафе", "0.0, -1.0"]
+    assert shown.contacts_untrusted == ["Пётр +79000000003", "+1", ""]
+
+
+def test_a_press_is_named_and_a_quote_is_short() -> None:
+    shown = message_view(message(event="postback", quoted="я" * 1000))
+
+    assert (shown.type, shown.text_untrusted, len(shown.reply_to_text_untrusted)) == (
+        "button_press",
+        "Цена?",
+        300,
+    )
 
 
 def test_a_deleted_message_shows_that_it_was_and_nothing_of_it() -> None:
@@ -222,6 +281,19 @@ def test_a_deleted_message_shows_that_it_was_and_nothing_of_it() -> None:
         ({"text": "", "message_type": "mixed"}, "[several attachments]"),
         ({"text": "смотрите", "message_type": "image"}, "смотрите"),
         ({"text": "", "message_type": "text"}, ""),
+        ({"text": "", "message_type": "sticker"}, "[sticker]"),
+        ({"text": "👍", "event": "reaction", "meta": {"reaction": "👍"}}, "[reaction] 👍"),
+        ({"text": "Да", "event": "postback"}, "[button] Да"),
+        ({"text": "Готово", "meta": {"reaction": "❤"}}, "Готово [reaction: ❤]"),
+        ({"text": "Когда?", "meta": {"buttons": ["Утром", "Днём"]}}, "Когда? [buttons: Утром | Днём]"),
+        (
+            {"text": "", "message_type": "location", "media": Media(locations=(PLACE,))},
+            "[location] 55.75, 37.61, Кафе",
+        ),
+        (
+            {"text": "", "message_type": "contact", "media": Media(contacts=(CARD,))},
+            "[contact] Пётр +79000000003",
+        ),
     ],
 )
 def test_a_line_of_history_names_media_where_there_are_no_words(changes: dict[str, Any], words: str) -> None:

@@ -146,3 +146,54 @@ def test_a_picture_says_something() -> None:
     given = {"channel": "avito", "external_chat_id": "c1", "image_url": "https://example.test/1.jpg"}
 
     assert OutgoingMessage.model_validate(given).text == ""
+
+
+def written(**more: Any) -> OutgoingMessage:
+    given = {"channel": "avito", "external_chat_id": "c1", "text": "Когда?"} | more
+    return OutgoingMessage.model_validate_json(json.dumps(given))
+
+
+def test_a_message_may_have_buttons_a_quote_or_a_file() -> None:
+    asked = written(buttons=[" Утром ", "Днём"], reply_to=77)
+    file = written(text="", file_url="https://example.test/a.pdf", file_kind="document")
+
+    assert (asked.buttons, asked.reply_to) == (("Утром", "Днём"), "77")
+    assert (file.file_url, file.file_kind) == ("https://example.test/a.pdf", "document")
+    for message in (asked, file):
+        assert OutgoingMessage.model_validate_json(message.model_dump_json()) == message
+
+
+def test_nothing_said_of_the_newer_fields_is_nothing() -> None:
+    message = written(buttons=None, reply_to="", file_url="", file_kind="", image_url=None)
+
+    assert message.model_dump(include={"buttons", "reply_to", "file_url", "file_kind"}) == {
+        "buttons": (),
+        "reply_to": None,
+        "file_url": None,
+        "file_kind": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"buttons": [" "]}, "1 to 40 characters, not 0"),
+        ({"buttons": ["x" * 41]}, "1 to 40 characters, not 41"),
+        ({"buttons": ["x"] * 14}, "at most 13 items"),
+        ({"buttons": "Да"}, "valid array"),
+        ({"buttons": [1]}, "valid string"),
+        ({"buttons": ["Да"], "text": " ", "image_url": "https://i"}, "under a text alone"),
+        ({"buttons": ["Да"], "image_url": "https://i"}, "under a text alone"),
+        ({"buttons": ["Да"], "file_url": "https://f", "file_kind": "voice"}, "under a text alone"),
+        ({"file_url": "https://f"}, "go together"),
+        ({"file_kind": "voice"}, "go together"),
+        ({"file_url": "https://f", "file_kind": "song"}, "'voice', 'video' or 'document'"),
+        ({"file_url": "https://f", "file_kind": "voice", "image_url": "https://i"}, "not both"),
+        ({"text": ""}, "a text or an image_url or a file_url"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_in_words(more: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        written(**more)
+
+    assert words in str(refused.value)

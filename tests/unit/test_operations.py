@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from core.operations import Effect, Operation
+from core.operations import Arguments, Effect, Operation, asking
 
 
 class Weighed(BaseModel):
@@ -74,3 +74,41 @@ def test_without_a_docstring_the_title_must_do() -> None:
     assert Operation("silent", "Say nothing", "GET", "/api/silence", silent, "read").description == (
         "Say nothing"
     )
+
+
+class Parcel(Arguments):
+    """What a weighing asks for, as a model."""
+
+    name: Annotated[str, Field(min_length=1, description="Of the parcel")]
+    kilos: Annotated[int, Field(ge=1, le=30, description="How heavy")] = 2
+
+
+class Fragile(Parcel):
+    """The same where glass is sent."""
+
+    fragile: Annotated[bool, Field(description="Glass")] = False
+
+
+async def weigh_it(parcel: Parcel) -> Weighed:
+    """Weigh what the model says."""
+    return Weighed(name=parcel.name, kilos=parcel.kilos, fragile=isinstance(parcel, Fragile))
+
+
+@pytest.mark.parametrize(
+    ("model", "names"), [(Parcel, {"name", "kilos"}), (Fragile, {"name", "kilos", "fragile"})]
+)
+async def test_a_model_of_arguments_is_asked_for_field_by_field(model: type[Parcel], names: set[str]) -> None:
+    one = Operation("weigh", "Weigh", "POST", "/api/weigh", asking(model, weigh_it), "read")
+
+    assert set(one.signature.parameters) == names
+    assert (one.description, one.result) == ("Weigh what the model says.", Weighed)
+    assert one.arguments.model_json_schema()["required"] == ["name"]
+    assert await one.call({"name": "ваза"}) == Weighed(name="ваза", kilos=2, fragile=model is Fragile)
+
+
+@pytest.mark.parametrize("wrong", [{"name": ""}, {"name": "x", "kilos": 31}, {"name": "x", "colour": 1}])
+async def test_the_rules_of_the_model_hold_for_its_fields(wrong: dict[str, object]) -> None:
+    one = Operation("weigh", "Weigh", "POST", "/api/weigh", asking(Parcel, weigh_it), "read")
+
+    with pytest.raises(ValidationError):
+        await one.call(wrong)

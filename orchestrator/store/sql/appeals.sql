@@ -69,3 +69,23 @@ UPDATE appeals
 SET status = 'resolved', closed_at = coalesce(closed_at, $3), close_reason = coalesce(close_reason, $2),
     updated_at = CASE WHEN closed_at IS NULL THEN $3 ELSE updated_at END
 WHERE id = $1
+
+-- name: move_appeal
+-- A closed one stays where it is.
+UPDATE appeals SET channel = $2, account = $3, external_chat_id = $4, updated_at = $5
+WHERE id = $1 AND closed_at IS NULL
+
+-- name: merge_appeal
+-- Case $1 ends as continued in case $2, which has its messages and turns from now on. A closed one stays.
+WITH ended AS (
+    UPDATE appeals SET status = 'resolved', closed_at = $4, close_reason = $3, updated_at = $4
+    WHERE id = $1 AND closed_at IS NULL
+    RETURNING id
+), messages AS (
+    UPDATE messages_history AS m SET appeal_id = $2 FROM ended WHERE m.appeal_id = ended.id
+), sent AS (
+    UPDATE outbound AS o SET appeal_id = $2 FROM ended WHERE o.appeal_id = ended.id
+), taken AS (
+    UPDATE turns AS t SET appeal_id = $2 FROM ended WHERE t.appeal_id = ended.id
+)
+SELECT id FROM ended

@@ -90,20 +90,44 @@ WHERE m.channel = r.channel AND m.account = r.account AND m.external_chat_id = r
     AND m.external_message_id = r.external_message_id
 
 -- name: apply_receipts
--- A state only moves forward.
+-- A state only moves forward. Ids are looked for within their chat: some vendors count per chat. Who has read
+-- a message has had everything before it on the screen, and many vendors name the last one only.
 UPDATE outbound AS o
 SET state = $5, updated_at = $6
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
     AS r (channel, account, external_chat_id, external_message_id)
+CROSS JOIN LATERAL (
+    SELECT max(named.seq) AS seq FROM outbound AS named
+    WHERE named.channel = r.channel AND named.account = r.account
+        AND named.external_chat_id = r.external_chat_id
+        AND r.external_message_id = ANY (named.vendor_message_ids)
+) AS last
 WHERE o.channel = r.channel AND o.account = r.account AND o.external_chat_id = r.external_chat_id
-    AND r.external_message_id = ANY (o.vendor_message_ids)
-    AND o.state IN ('queued', 'sending', 'unknown', 'failed', 'sent', CASE $5 WHEN 'read' THEN 'delivered' END)
+    AND (
+        (o.seq = last.seq AND o.state IN ('queued', 'sending', 'unknown', 'failed', 'sent'))
+        OR ($5 = 'read' AND o.seq <= last.seq AND o.state IN ('sent', 'delivered'))
+    )
 
 -- name: messages_of_turn
 SELECT m.id, m.direction, m.sender, m.event, m.message_type, m.message_text, m.media, m.meta, m.reply_to,
-    m.external_message_id, m.external_chat_id, m.sent_at, m.edited_at, m.deleted_at, m.outbound_id, o.state
+    m.external_message_id, m.external_chat_id, m.sent_at, m.edited_at, m.deleted_at, m.outbound_id, o.state,
+    coalesce(quoted.words, part.text) AS quoted
 FROM messages_history AS m
 LEFT JOIN outbound AS o ON o.id = m.outbound_id
+LEFT JOIN LATERAL (
+    SELECT CASE WHEN q.deleted_at IS NULL THEN coalesce(nullif(q.message_text, ''), '[' || q.message_type || ']')
+        ELSE '[deleted]' END AS words
+    FROM messages_history AS q
+    WHERE q.channel = m.channel AND q.account = m.account AND q.external_chat_id = m.external_chat_id
+        AND q.external_message_id = m.reply_to LIMIT 1
+) AS quoted ON true
+LEFT JOIN LATERAL (
+    -- A later part of a long message of ours: the history names the first part only.
+    SELECT own.text FROM outbound AS own
+    WHERE quoted.words IS NULL AND m.reply_to IS NOT NULL AND own.channel = m.channel
+        AND own.account = m.account AND own.external_chat_id = m.external_chat_id
+        AND m.reply_to = ANY (own.vendor_message_ids) LIMIT 1
+) AS part ON true
 WHERE m.turn_id = $1 AND m.id > $2
 ORDER BY m.id
 
@@ -116,11 +140,28 @@ WHERE m.appeal_id = $1
 ORDER BY m.id DESC LIMIT $2
 
 -- name: messages_around_turn
--- What was said in the chat beside the turn: before it, and meanwhile by others; nothing of later turns.
+-- What was said in the turn's chat beside the turn: before it, and meanwhile by others; nothing of later turns.
+-- With it what its case has of other channels (a form that goes on in a messenger), and what went another way
+-- to the client of a chat that has none back.
+WITH turn AS (SELECT * FROM turns WHERE id = $1), said AS (
+    (
+        SELECT m.id FROM turn JOIN messages_history AS m USING (channel, account, external_chat_id)
+        WHERE m.turn_id IS NULL OR m.turn_id < $1
+        ORDER BY m.id DESC LIMIT $2
+    ) UNION (
+        SELECT m.id FROM turn JOIN messages_history AS m USING (appeal_id)
+        WHERE m.channel <> turn.channel AND (m.turn_id IS NULL OR m.turn_id < $1)
+        ORDER BY m.id DESC LIMIT $2
+    ) UNION (
+        SELECT m.id FROM turn
+        JOIN outbound AS o ON o.asked_channel <> '' AND o.asked_channel = turn.channel
+            AND o.asked_chat = turn.external_chat_id AND o.client_id = turn.client_id
+        JOIN messages_history AS m ON m.outbound_id = o.id
+        ORDER BY m.id DESC LIMIT $2
+    )
+)
 SELECT m.id, m.direction, m.sender, m.event, m.message_type, m.message_text, m.media, m.meta, m.reply_to,
     m.external_message_id, m.external_chat_id, m.sent_at, m.edited_at, m.deleted_at, m.outbound_id, o.state
-FROM messages_history AS m
+FROM said JOIN messages_history AS m USING (id)
 LEFT JOIN outbound AS o ON o.id = m.outbound_id
-WHERE m.channel = $1 AND m.account = $2 AND m.external_chat_id = $3
-    AND (m.turn_id IS NULL OR m.turn_id < $4)
-ORDER BY m.id DESC LIMIT $5
+ORDER BY m.id DESC LIMIT $2

@@ -1,16 +1,16 @@
 -- name: insert_outbound
 INSERT INTO outbound (
     id, origin, turn_id, appeal_id, client_id, channel, account, external_chat_id, text, image_url,
-    created_at, updated_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
+    buttons, file_url, file_kind, reply_to, asked_channel, asked_chat, created_at, updated_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)
 ON CONFLICT (id) DO NOTHING
 RETURNING id
 
 -- name: write_outbound_message
 INSERT INTO messages_history (
     client_id, appeal_id, channel, account, external_chat_id, direction, sender, event, message_type,
-    message_text, media, sent_at, created_at, outbound_id
-) VALUES ($1, $2, $3, $4, $5, 'out', 'agent', 'message', $6, $7, $8, $9, $9, $10)
+    message_text, media, meta, reply_to, sent_at, created_at, outbound_id
+) VALUES ($1, $2, $3, $4, $5, 'out', 'agent', 'message', $6, $7, $8, $9, $10, $11, $11, $12)
 
 -- name: whose_chat
 -- The client whose message is the latest there, with their open case.

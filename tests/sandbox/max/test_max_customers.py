@@ -1,12 +1,13 @@
 """What customers do, by control type, and what the bot gets of it."""
 
 import base64
+import hmac
 from typing import Any
 
 import pytest
 
 from sandbox.media import made_up_picture
-from tests.sandbox.max.world import BOT, MaxWorld
+from tests.sandbox.max.world import BOT, TOKEN, MaxWorld
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +89,14 @@ async def test_a_card_of_somebody_else_has_no_max_info(max_: MaxWorld) -> None:
     [card] = (await body(max_, type="contact", content=given))["attachments"]
     assert set(card["payload"]) == {"vcf_info"}
     assert "TEL;TYPE=cell:79991112233" in card["payload"]["vcf_info"]
+
+
+async def test_a_persons_own_card_is_signed_with_the_bots_token(max_: MaxWorld) -> None:
+    """The contract names the field `hash` only; this is how programs of others check it."""
+    [card] = (await body(max_, type="contact"))["attachments"]
+
+    expected = hmac.new(TOKEN.encode(), card["payload"]["vcf_info"].encode(), "sha256").hexdigest()
+    assert card["payload"]["hash"] == expected
 
 
 async def test_a_shared_page_may_have_url_and_token(max_: MaxWorld) -> None:

@@ -153,3 +153,30 @@ async def test_the_owner_sends_pictures_and_edits_too(telegram: World) -> None:
     _, picture, edited = telegram.receiver.payloads
     assert (picture["from"]["id"], picture["caption"]) == (800_000_001, "Вот так будет")
     assert edited["caption"] == "Примерно так"
+
+
+async def test_the_bot_takes_back_what_it_sent_for_the_owner(telegram: World) -> None:
+    """Only with the right, and only through the method that names the connection."""
+    where = await telegram.business()
+    sent = await telegram.result("sendMessage", **where, text="ой")
+    connection = where["business_connection_id"]
+    named = {"business_connection_id": connection, "message_ids": [sent["message_id"]]}
+
+    assert (await telegram.refusal("deleteBusinessMessages", **named))[1].endswith("CONNECTION_INVALID")
+    rights = {"can_reply": True, "can_delete_sent_messages": True}
+    await telegram.write(type="business_connection", content={"rights": rights})
+    assert await telegram.result("deleteBusinessMessages", **named) is True
+    assert [message["text"] for message in await telegram.seen()] == ["ау"]
+
+
+async def test_deletions_and_reactions_without_a_method_for_it_mean_the_bots_own_chat(
+    telegram: World,
+) -> None:
+    """deleteMessage and setMessageReaction know no connections: the same number is another message."""
+    where = await telegram.business()
+    sent = await telegram.result("sendMessage", **where, text="для владельца")
+    await telegram.chat()
+    named = {**where, "message_id": sent["message_id"]}
+
+    assert (await telegram.refusal("deleteMessage", **named))[1].endswith("message to delete not found")
+    assert (await telegram.refusal("setMessageReaction", **named, reaction=[]))[0] == 400

@@ -97,6 +97,18 @@ async def test_every_other_content_can_be_written(telegram: World, kind: str) ->
     assert ("location" in message) == (kind in {"location", "live_location", "venue"})
 
 
+async def test_the_newest_contents_have_the_fields_of_bot_api_10(telegram: World) -> None:
+    for kind in ("poll", "live_photo", "rich_message"):
+        await telegram.write(type=kind)
+
+    poll, live, rich = telegram.receiver.payloads
+    assert (poll["poll"]["allows_revoting"], poll["poll"]["members_only"]) == (True, False)
+    assert [option["persistent_id"] for option in poll["poll"]["options"]] == ["1", "2"]
+    assert {"file_id", "file_unique_id", "width", "height", "duration"} <= live["live_photo"].keys()
+    assert live["photo"] == live["live_photo"]["photo"]
+    assert rich["rich_message"]["blocks"][0]["type"] == "paragraph"
+
+
 async def test_content_can_be_given(telegram: World) -> None:
     place = {"latitude": 1.5, "longitude": 2.5}
     await telegram.write(type="location", content=place)

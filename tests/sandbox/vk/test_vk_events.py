@@ -358,3 +358,17 @@ async def test_the_channel_is_listed_beside_avito(vk: VkWorld) -> None:
     channels = (await vk.web.get("/control/channels")).json()["channels"]
 
     assert channels[1] == {"name": "vk", "title": "ВКонтакте", "topics": []}
+
+
+async def test_samples_have_what_the_schema_requires(vk: VkWorld) -> None:
+    for kind in ("call", "sticker", "market", "poll", "unknown_attachment"):
+        await vk.write(type=kind)
+
+    found = [given["message"]["attachments"][0] for given in vk.receiver.objects]
+    call, sticker, market, poll, app = (one[one["type"]] for one in found)
+    assert call["time"] > 0
+    assert sticker["inner_type"] == "base_sticker_new"
+    assert market["category"]["inner_type"] == "market_market_category_nested"
+    assert market["price"]["currency"]["title"] == "₽"
+    assert (poll["multiple"], poll["can_vote"], poll["answers"][0]["rate"]) == (False, True, 0)
+    assert {"id", "type", "title"} <= app.keys()

@@ -54,3 +54,13 @@ async def test_stale_keys_and_numbers_are_told_apart(vk: VkWorld) -> None:
 async def test_the_long_poll_can_be_off(open_vk: Open) -> None:
     async with open_vk(long_poll=False) as vk:
         assert (await vk.error("groups.getLongPollServer", group_id=GROUP))[0] == 100
+
+
+async def test_it_is_asked_by_get_or_by_post_as_sdks_do(vk: VkWorld) -> None:
+    place = await connect(vk)
+    await vk.write(text="раз")
+
+    params = {name: value for name, value in place.items() if name != "server"}
+    answer = await vk.web.post(place["server"], params=params)
+
+    assert answer.json() == await poll(vk, place)

@@ -17,6 +17,7 @@ async def test_a_conversation_is_as_the_contract_shows(vk: VkWorld) -> None:
     assert item["last_message"]["text"] == "два"
     assert item["conversation"] == {
         "peer": {"id": peer, "type": "user", "local_id": peer},
+        "version": 10_000_000 + sent + 1,
         "sort_id": {"major_id": 0, "minor_id": sent + 1},
         "last_message_id": sent + 1,
         "last_conversation_message_id": 3,
@@ -69,6 +70,7 @@ async def test_by_ids_conversations_are_bare(vk: VkWorld) -> None:
 
     assert [item["peer"]["type"] for item in found["items"]] == ["user", "chat"]
     assert found["items"][1]["chat_settings"]["title"] == "Заказ 214"
+    assert found["items"][1]["chat_settings"]["acl"]["can_invite"] is False
     assert [profile["first_name"] for profile in found["profiles"]] == ["Анна"]
     assert [group["id"] for group in found["groups"]] == [GROUP]
     assert (await vk.error("messages.getConversationsById", peer_ids=CHAT + 5))[0] == 917

@@ -253,3 +253,11 @@ async def test_deliveries_are_logged_with_their_chats(vk: VkWorld) -> None:
     confirmation, event = await vk.deliveries()
     assert (confirmation["type"], event["type"]) == ("confirmation", "message_new")
     assert (event["chat_id"], event["message_id"]) == (written["chat_id"], written["message_ids"][0])
+
+
+async def test_the_settings_list_every_flag_of_the_schema(vk: VkWorld) -> None:
+    server = await vk.subscribe()
+
+    events = (await vk.api("groups.getCallbackSettings", group_id=GROUP, server_id=server))["events"]
+
+    assert (events["message_new"], events["wall_post_new"], events["donut_money_withdraw_error"]) == (1, 0, 0)

@@ -1,0 +1,1 @@
+"""The Instagram channel (Meta Graph API)."""

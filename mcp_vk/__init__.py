@@ -1,0 +1,1 @@
+"""The VK channel: messages of a community."""

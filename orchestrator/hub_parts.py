@@ -1,0 +1,26 @@
+"""What the hub is made of."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from core.bell import Bell
+from core.clock import Clock
+from orchestrator.close_now import ClosesNow
+from orchestrator.manifests import KnowsManifests
+from orchestrator.reach import FindsWay
+from orchestrator.store.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class HubParts:
+    """What the hub is made of. `channels` are those that can be written to."""
+
+    pool: Pool
+    clock: Clock
+    turns_bell: Bell
+    outbox_bell: Bell
+    channels: Collection[str]
+    lease_seconds: float
+    gathering: ClosesNow
+    reach: FindsWay
+    manifests: KnowsManifests

@@ -1,0 +1,185 @@
+"""What agents say to customers: a reply to a turn, a message outside one, and what became of it."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, ValidationError
+
+from core.echoes import storage_errors
+from core.errors import NotFound, PeerUnreachable, Rejected
+from core.messages import OutgoingMessage
+from core.registry import CHANNEL_NAMES
+from orchestrator import turns
+from orchestrator.hub_arguments import ReplyArguments, SendArguments
+from orchestrator.hub_models import Delivery, Queued, ReplyResult
+from orchestrator.hub_parts import HubParts
+from orchestrator.hub_views import delivery_view, lease_of, message_view, token_of
+from orchestrator.reach import NoWay
+from orchestrator.store import outbound
+from orchestrator.store.errors import Unstorable, only_storable
+from orchestrator.store.queries import sql
+from orchestrator.ways import Way
+
+
+class Writing:
+    """Takes words for customers; what is accepted here is sent or told why not."""
+
+    def __init__(self, parts: HubParts) -> None:
+        self._parts = parts
+        self._pool = parts.pool
+
+    async def reply(self, given: ReplyArguments) -> ReplyResult:
+        """Answer a turn, once. If the customer wrote on meanwhile nothing is sent: the answer has the new
+        messages, and you reply again to all of them with the lease_token that comes with them."""
+        lease, seen = lease_of(given.turn_id, given.lease_token)
+        turn = await turns.get_turn(self._pool, lease.turn_id)
+        if turn is None:
+            raise NotFound(f"There is no turn {given.turn_id}.")
+        way: Way | None = None
+        if _holds(lease, turn):
+            way = await self._way(turn)
+            await self._refuse_unfit(way.channel if way else turn.channel, given)
+            if not given.force:
+                with storage_errors():
+                    await self._parts.gathering.close_now(*turn.chat)
+        answer = _answer(given, turns.Seen(seen, given.force), way)
+        try:
+            with only_storable():
+                outcome = await turns.commit_reply(self._pool, lease, answer, now=self._now())
+        except Unstorable as error:
+            raise Rejected(_why(error)) from error
+        return await self.result(lease, outcome)
+
+    async def _way(self, turn: turns.Turn) -> Way | None:
+        """Where the answer goes when not into the turn's own chat."""
+        if turn.channel in self._parts.channels:
+            return None
+        found = await self._parts.reach.way(turn.client_id)
+        if isinstance(found, NoWay):
+            raise _no_way(turn.channel, found, " Use skip_turn.")
+        return found
+
+    async def _refuse_unfit(self, channel: str, given: ReplyArguments | SendArguments) -> None:
+        """Better now than as a dead letter; a channel that cannot be asked is believed."""
+        picture = given.image_url if isinstance(given, ReplyArguments) else ""
+        if not picture and not given.file_kind:
+            return
+        manifest = await self._parts.manifests.of(channel)
+        lacking = manifest.lacks(image=bool(picture), file_kind=given.file_kind) if manifest else ""
+        if lacking:
+            raise Rejected(f"{channel} carries no {lacking}.")
+
+    async def result(self, lease: turns.Lease, outcome: turns.Outcome) -> ReplyResult:
+        """What an agent is told of a turn that it wanted to finish."""
+        match outcome:
+            case turns.Committed(outbound_id):
+                await self._parts.outbox_bell.ring()
+                return ReplyResult(
+                    status="queued" if outbound_id else "closed",
+                    delivery_id=str(outbound_id or ""),
+                    next_step="The turn is done. Call wait_for_turn for the next one.",
+                )
+            case turns.Superseded(new_messages):
+                turn = await turns.get_turn(self._pool, lease.turn_id)
+                return ReplyResult(
+                    status="superseded",
+                    lease_token=token_of(turn) if turn else "",
+                    new_messages=[message_view(message) for message in new_messages],
+                    next_step="Nothing was sent. Reply to all messages, with the lease_token given here.",
+                )
+            case turns.AlreadyAnswered(outbound_id, _):
+                return ReplyResult(
+                    status="already_answered",
+                    delivery_id=str(outbound_id or ""),
+                    next_step="This turn was answered before; nothing more was sent.",
+                )
+            case turns.StaleLease():
+                return ReplyResult(
+                    status="stale_lease",
+                    next_step="The lease had ended and nothing was sent. Call wait_for_turn.",
+                )
+
+    async def send(self, given: SendArguments) -> Queued:
+        """Write to a chat outside a turn. To answer a turn use reply instead."""
+        if given.channel not in CHANNEL_NAMES:
+            raise self._unknown(given.channel)
+        message = _message(given)
+        way: Way | None = None
+        if await outbound.get_delivery(self._pool, message.id) is None:
+            way = await self._way_of_chat(message)
+            await self._refuse_unfit(way.channel if way else message.channel, given)
+        accepted = await outbound.insert_outbound(
+            self._pool, message, origin="tool", now=self._now(), way=way
+        )
+        await self._parts.outbox_bell.ring()
+        return Queued(status="queued" if accepted.created else "duplicate", delivery_id=str(message.id))
+
+    async def _way_of_chat(self, message: OutgoingMessage) -> Way | None:
+        """Where the client of a chat can be reached that has no way back."""
+        if message.channel in self._parts.channels:
+            return None
+        chat = (message.channel, message.account, message.external_chat_id)
+        row = await self._pool.fetchrow(sql("whose_chat"), *chat)
+        if row is None:
+            raise self._unknown(message.channel)
+        found = await self._parts.reach.way(row["client_id"])
+        if isinstance(found, NoWay):
+            raise _no_way(message.channel, found)
+        return found
+
+    async def delivery(
+        self, delivery_id: Annotated[str, Field(max_length=60, description="From reply or send_message")]
+    ) -> Delivery:
+        """Look up what became of a message that was sent or queued."""
+        try:
+            found = await outbound.get_delivery(self._pool, UUID(delivery_id))
+        except ValueError as error:
+            raise NotFound("There is no such delivery.") from error
+        if found is None:
+            raise NotFound("There is no such delivery.")
+        return delivery_view(found)
+
+    def _unknown(self, channel: str) -> Rejected:
+        known = ", ".join(sorted(self._parts.channels))
+        return Rejected(f"Cannot write on {channel[:40]!r}; known: {known}.")
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._parts.clock.now_ms() / 1000, UTC)
+
+
+def _holds(lease: turns.Lease, turn: turns.Turn) -> bool:
+    """Whether this agent works on the turn; nobody else may end what the customer is still writing."""
+    return turn.status == "leased" and turn.lease_token == lease.token
+
+
+def _no_way(channel: str, found: NoWay, instead: str = "") -> PeerUnreachable:
+    return PeerUnreachable(f"The channel {channel!r} has no way back and {found.reason}.{instead}")
+
+
+def _answer(given: ReplyArguments, seen: turns.Seen, way: Way | None) -> turns.Reply:
+    said = given.model_dump(exclude={"turn_id", "lease_token", "force"})
+    return turns.Reply(**said, seen=seen, way=way)
+
+
+def _message(given: SendArguments) -> OutgoingMessage:
+    said = given.model_dump(exclude={"chat_id"}) | {"external_chat_id": given.chat_id}
+    try:
+        return OutgoingMessage.model_validate(said)
+    except ValidationError as error:
+        raise Rejected(_mistake(error)) from error
+
+
+def _why(error: Unstorable) -> str:
+    """What is wrong with a reply that could not be stored."""
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        return _mistake(cause)
+    return "A reply needs a text or an image_url or a file_url, of readable characters."
+
+
+def _mistake(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}." if where else f"{said[:1].upper()}{said[1:]}."
