@@ -337,7 +337,7 @@ class Allowed(Shape):
 class UploadServer(Shape):
     """§3.4, step 1: the address knows who uploads, so it is kept out of texts."""
 
-    upload_url: str = Field(min_length=1, repr=False)
+    upload_url: str = Field(pattern=r"^https?://[A-Za-z0-9.-]+", repr=False)
 
 
 class Uploaded(Shape):

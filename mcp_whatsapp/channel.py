@@ -39,7 +39,7 @@ from mcp_whatsapp.client import (
     recipient,
 )
 from mcp_whatsapp.normalize import Whose, arrivals_of_rows, chat_info, chat_messages, normalize
-from mcp_whatsapp.schemas import ProfileStatus, address, moment, phone_of, without_marks
+from mcp_whatsapp.schemas import ProfileStatus, address, is_person, moment, phone_of, without_marks
 from mcp_whatsapp.settings import WhatsAppSettings
 
 #: What is known to arrive (§8); larger files are untested. Wappi documents no limits: those of words are
@@ -64,6 +64,7 @@ WEBHOOK_PATH = f"webhook/{CHANNEL}"
 #: Under which our phrase may come (§6.3), the likeliest first.
 PHRASE_HEADERS = ("authorization", "auth", "x-wappi-auth", "x-webhook-auth")
 SWEEP_PAGE, SWEEP_PAGES = 200, 10
+LINK_SECONDS = 48 * 3600
 #: Wappi's short drops heal by themselves within seconds (§3.1).
 BAD_LOOKS = 3
 PAYMENT_NEAR = timedelta(days=3)
@@ -182,7 +183,7 @@ class WhatsAppChannel:
         """Private chats: groups are not customers'."""
         limit, offset = page_of(limit, cursor)
         answer = await self._client.chats_get(limit=limit, offset=offset)
-        chats = [chat_info(chat) for chat in answer.dialogs if chat and not chat.is_group]
+        chats = [chat_info(chat) for chat in answer.dialogs if chat and is_person(chat.id)]
         return ChatPage(
             chats=chats, next_cursor=next_cursor(offset, len(answer.dialogs), limit, answer.total_count)
         )
@@ -237,14 +238,14 @@ class WhatsAppChannel:
 
     async def media_link(self, file_id: str) -> MediaLink:
         """A signed link, good for about two days: from the history, else from a download (§3.5)."""
-        stored = (await self._client.messages_id_get(file_id)).stored
+        stored, now = (await self._client.messages_id_get(file_id)).stored, self._client.timing.wall()
         url, expire = (stored.url, stored.expire) if stored else (None, None)
-        if not url:
+        if not url or (expire is not None and expire <= now):
             answer = await self._client.media_download(file_id)
             url, expire = answer.file_link, answer.file_link_expire
         if not url:
             raise NotFound("Wappi gives no link to this file.", channel=CHANNEL)
-        return MediaLink(url=url, expires_in=max(0, int((expire or 0) - self._client.timing.wall())))
+        return MediaLink(url=url, expires_in=max(1, int(expire - now)) if expire else LINK_SECONDS)
 
     async def open_file(self, file_id: str) -> MediaFile:
         """The file itself; WhatsApp keeps it for 20 days (§8)."""

@@ -190,7 +190,8 @@ class WappiClient:
 
     async def webhook_url_get(self) -> str:
         """GET webhook/url/get (§3.7): where the profile delivers, "" when nowhere."""
-        return (await self._get(WebhookUrl, "/api/webhook/url/get")).url or ""
+        answer = await self._get(WebhookUrl, "/api/webhook/url/get")
+        return "" if answer.installed is False else answer.url or ""
 
     async def webhook_url_set(self, url: str) -> None:
         """POST webhook/url/set (§3.7): address and phrase stand in the query; replaces what was there."""

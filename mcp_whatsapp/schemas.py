@@ -319,6 +319,7 @@ class WebhookUrl(Done):
     """§3.7 `url/get`"""
 
     url: MaybeText = None
+    installed: MaybeFlag = None
 
 
 class Dialog(Shape):
@@ -327,7 +328,6 @@ class Dialog(Shape):
     id: TextId
     name: MaybeText = None
     contact: Annotated[Card | None, Lenient] = None
-    is_group: MaybeFlag = _called("isGroup")
     last_time: Any = None
     last_timestamp: Any = None
     last_words: MaybeText = _called("last_message_data")

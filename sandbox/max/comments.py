@@ -81,7 +81,7 @@ class Comments:
         return post
 
     def _comment(self, request: Request) -> Message:
-        """Named in the path when it is read, in the query when it is changed (both official SDKs do so)."""
+        """Named in the path to be read, in the query to be changed (so @maxhub/max-bot-api 0.3.1)."""
         named = request.path_params.get("id") or queries.required(request, "comment_id")
         post, comment = self._post(request), self._doors.message(named)
         if comment.post_id != post.mid:

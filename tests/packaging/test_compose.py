@@ -87,7 +87,7 @@ def test_engines_are_not_published_and_keep_their_data(compose: dict[str, Any]) 
 
 def test_a_secret_has_no_default() -> None:
     for name, rest in re.findall(
-        r"\$\{(\w*(?:KEYS?|SECRET|PASSWORD))(.*?)\}", (ROOT / "compose.yaml").read_text()
+        r"\$\{(\w*(?:KEYS?|SECRET(?:_2)?|PASSWORD))(:.*?)\}", (ROOT / "compose.yaml").read_text()
     ):
         assert rest in (":?is missing, see .env.example", ":-"), name
 

@@ -69,6 +69,35 @@ def test_channels_have_payload_pairs(service: Service) -> None:
     assert len(bodies) >= 20
 
 
+@pytest.mark.parametrize("service", CHANNELS, ids=lambda service: service.name)
+def test_nothing_of_a_channel_is_missing(service: Service) -> None:
+    """docs/adding-a-channel.md in short: the failure lists what is still to be written, and where."""
+    channel, package = service.channel, service.package
+    files = {
+        f"sandbox/{channel}/vendor.py": "the simulator",
+        f"tests/contract/{channel}_side.py": "the vendor in memory, for the contract suite",
+        f"tests/unit/test_{channel}_normalize.py": "tests of the pure middle",
+        f"tests/unit/test_{channel}_client.py": "tests of the endpoints and errors",
+        f"tests/unit/test_{channel}_channel.py": "tests of the contract's parts",
+        f"tests/snapshots/tools/{channel}.json": "UPDATE_SNAPSHOTS=1 make test",
+    }
+    lines = {
+        "tests/contract/vendor_side.py": f'"{channel}":',
+        "launcher/vendors.py": f'"{channel}"',
+        "compose.yaml": f"  {package}:",
+        ".env.example": f"# {service.port_variable}=",
+        ".dockerignore": f"!{package}",
+        ".importlinter": f"    {package}.normalize",
+        "pyproject.toml": f'"{package}"',
+        "docs/channels.md": f"| {service.title} |",
+        "README.md": f"({package}/README.md)",
+        "README.ru.md": f"({package}/README.md)",
+    }
+    missing = [f"{name}: {what}" for name, what in files.items() if not (ROOT / name).exists()]
+    missing += [f"{name}: a line with {text!r}" for name, text in lines.items() if text not in _read(name)]
+    assert missing == []
+
+
 def test_functions_fit_in_the_head() -> None:
     """Code lines without docstring, comments and blanks; parameters without self."""
     too_large = [
@@ -118,7 +147,7 @@ def test_every_key_is_in_the_architecture() -> None:
 
 
 @pytest.mark.parametrize("document", ["README.md", "README.ru.md"])
-@pytest.mark.parametrize("name", ["hub", "avito"])
+@pytest.mark.parametrize("name", ["hub", "everything", *(channel.channel for channel in CHANNELS)])
 def test_every_tool_is_in_the_readme(document: str, name: str) -> None:
     """The lists are what a reader chooses by."""
     text = _read(document)

@@ -3,10 +3,12 @@
 A changed tool shows up as a diff. `UPDATE_SNAPSHOTS=1 make test` writes the snapshots anew.
 """
 
+import importlib
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,31 +16,36 @@ import pytest
 from mcp import Client
 from mcp.server.mcpserver import MCPServer
 
-from core.attempts import Attempts
+from core.channel import ListsChats
 from core.channel_operations import Account, ChannelOperations
 from core.ids import DEFAULT_ACCOUNT
 from core.observability import Metrics
 from core.operations import Operation
+from core.registry import CHANNELS, Service
 from core.testing import FakeChannelWithEverything
 from core.tools import ToolGuard, add_tools
-from mcp_avito.channel import AvitoChannel
-from mcp_avito.client import AvitoClient
-from mcp_avito.settings import AvitoSettings
-from mcp_avito.tools import avito_operations
 from orchestrator.hub import Hub
 from orchestrator.hub_parts import HubParts
+from tests.contract.vendor_side import SIDES
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots" / "tools"
 UNPORTABLE = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "not", "if", "additionalProperties", "prefixItems"}
 
 
-def _avito() -> Sequence[Operation]:
-    settings = AvitoSettings(client_id="id", client_secret="secret", webhook_secret="s" * 32)  # type: ignore[arg-type]  # pydantic makes secrets of them
-    channel = AvitoChannel(AvitoClient(settings), settings)
-    sender = cast(Any, Attempts)  # never called: the tools are only listed
-    accounts = {DEFAULT_ACCOUNT: Account(channel, sender)}
-    operations = ChannelOperations("Avito", accounts, channel.capabilities, cast(Any, None))
-    return [*operations.all(), *avito_operations({DEFAULT_ACCOUNT: channel})]
+def _channel(service: Service) -> Sequence[Operation]:
+    channel = SIDES[service.channel]().channel
+    nothing = cast(Any, None)  # never called: the tools are only listed
+    operations = ChannelOperations(
+        service.title,
+        {DEFAULT_ACCOUNT: Account(channel, nothing)},
+        channel.capabilities,
+        nothing,
+        remembered=None if isinstance(channel, ListsChats) else cast(Any, object()),
+        links=cast(Any, object()),
+    )
+    own = importlib.import_module(f"{service.package}.tools")
+    more: Sequence[Operation] = getattr(own, f"{service.channel}_operations")({DEFAULT_ACCOUNT: channel})
+    return [*operations.all(), *more]
 
 
 def _hub() -> Sequence[Operation]:
@@ -55,9 +62,14 @@ def _everything() -> Sequence[Operation]:
     return ChannelOperations("Everything", accounts, channel.capabilities, cast(Any, None)).all()
 
 
-SERVERS = {"avito": _avito, "hub": _hub, "everything": _everything}
+CHANNEL_SERVERS = {service.channel: partial(_channel, service) for service in CHANNELS}
+SERVERS: dict[str, Callable[[], Sequence[Operation]]] = {
+    **CHANNEL_SERVERS,
+    "hub": _hub,
+    "everything": _everything,
+}
 #: A messenger that can do more is told more of.
-MOST_TOOLS = {"avito": 12, "hub": 12, "everything": 17}
+MOST_TOOLS = dict.fromkeys(CHANNEL_SERVERS, 18) | {"hub": 12, "everything": 17}
 
 
 async def _listed(name: str) -> list[dict[str, Any]]:

@@ -233,10 +233,12 @@ async def test_posts_of_channels_have_comments(max_: MaxWorld) -> None:
     answer = (await max_.api("POST", path, json=body)).json()["message"]
     one = f"{path}/{answer['body']['mid']}"
     assert (answer["recipient"]["post_id"], answer["link"]["type"]) == (post, "reply")
-    assert (await max_.api("PUT", one, json={"text": "Сегодня"})).json() == {"success": True}
+    named = {"comment_id": answer["body"]["mid"]}
+    assert (await max_.api("PUT", path, params=named, json={"text": "Сегодня"})).json() == {"success": True}
     listed = (await max_.api("GET", path)).json()["messages"]
     assert [c["body"]["text"] for c in listed] == ["Сегодня", "Когда?"]
-    assert (await max_.api("DELETE", one)).json() == {"success": True}
+    assert (await max_.api("DELETE", path)).status_code == 400
+    assert (await max_.api("DELETE", path, params=named)).json() == {"success": True}
     assert shown(await max_.api("GET", one)) == (404, "not.found")
 
 
@@ -253,8 +255,9 @@ async def test_comments_are_words_below_posts_and_nothing_else(max_: MaxWorld) -
     ):
         assert shown(await max_.api("POST", path, json=body)) == (400, "proto.payload")
     foreign = (await max_.act("comment", chat=str(channel), post=post))["message_ids"][0]
-    assert (await max_.api("PUT", f"{path}/{foreign}", json={"text": "x"})).status_code == 403
-    assert (await max_.api("DELETE", f"{path}/{foreign}")).status_code == 403
+    named = {"comment_id": foreign}
+    assert (await max_.api("PUT", path, params=named, json={"text": "x"})).status_code == 403
+    assert (await max_.api("DELETE", path, params=named)).status_code == 403
     assert (await max_.api("GET", f"/messages/{other}/comments/{foreign}")).status_code == 404
     dialog = await max_.mid(await max_.dialog())
     assert (await max_.api("GET", f"/messages/{dialog}/comments")).status_code == 400
