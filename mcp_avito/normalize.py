@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from core.channel import Arrival, ChatInfo, ChatMessage, Normalized
 from core.ids import AccountId, ChannelName, ChatId, MessageId, UserId
-from core.jsontext import without_surrogates
-from core.messages import NUL, Event, File, Image, IncomingMessage, Location, Media, Meta
+from core.messages import Event, File, Image, IncomingMessage, Location, Media, Meta
+from core.vendor_json import UnreadableError, first_mistake, storable
 from mcp_avito.schemas import LAST_SECOND, Chat, Content, Message, Place, Push, Value, moment
 
 CHANNEL = ChannelName("avito")
@@ -28,7 +28,6 @@ OTHER_ACCOUNT = "other_account"
 IMAGE_MARK = "image"
 #: Who writes when Avito names nobody.
 NOBODY = UserId("0")
-DEEPEST = 32
 
 Fingerprint = Callable[[str], str]
 
@@ -41,10 +40,6 @@ class Said(NamedTuple):
     typed: str = ""
 
 
-class _UnreadableError(ValueError):
-    """The body means nothing to us; the text says why."""
-
-
 def normalize(body: Any, *, user_id: int | None, account: AccountId, fingerprint: Fingerprint) -> Normalized:
     """The meaning of a parsed push (§4); `user_id` None = not known yet, any account is believed.
 
@@ -55,18 +50,18 @@ def normalize(body: Any, *, user_id: int | None, account: AccountId, fingerprint
     try:
         return Normalized((_arrival(body, user_id, account, fingerprint),))
     except ValidationError as error:
-        return Normalized(unknown=_where(error))
-    except _UnreadableError as error:
+        return Normalized(unknown=first_mistake(error))
+    except UnreadableError as error:
         return Normalized(unknown=str(error))
 
 
 def _arrival(body: Any, user_id: int | None, account: AccountId, fingerprint: Fingerprint) -> Arrival:
     push = Push.model_validate(body)
     if push.payload.type != "message":
-        raise _UnreadableError(f"unknown payload type {push.payload.type[:40]!r}")
+        raise UnreadableError(f"unknown payload type {push.payload.type[:40]!r}")
     value = Value.model_validate(push.payload.value)
     if user_id is not None and value.user_id != user_id:
-        raise _UnreadableError(OTHER_ACCOUNT)
+        raise UnreadableError(OTHER_ACCOUNT)
     return _said_as(value, push.payload.value, push.timestamp or 0, account, fingerprint)
 
 
@@ -105,7 +100,7 @@ def _message(
         text=said.text,
         timestamp=timestamp,
         media=said.media,
-        meta=Meta(ad_channel=CHANNEL, ad_id=ad_id, raw=_storable(raw)),
+        meta=Meta(ad_channel=CHANNEL, ad_id=ad_id, raw=storable(raw)),
     )
 
 
@@ -114,7 +109,7 @@ def _timestamp(value: Value, pushed: int) -> datetime:
     seconds = value.created or published or pushed
     time = moment(seconds) if 0 < seconds < LAST_SECOND else None
     if time is None:
-        raise _UnreadableError("no time: created, published_at and timestamp are missing or wrong")
+        raise UnreadableError("no time: created, published_at and timestamp are missing or wrong")
     return time
 
 
@@ -131,13 +126,13 @@ def said_in(kind: str, content: Content) -> Said:
     """The words and attachments of a message of this type (§5). ValueError for an unknown one."""
     reader = _READERS.get(kind)
     if reader is None:
-        raise _UnreadableError(f"unknown message type {kind[:40]!r}")
+        raise UnreadableError(f"unknown message type {kind[:40]!r}")
     return reader(content)
 
 
 def _text(content: Content) -> Said:
     if content.text is None:
-        raise _UnreadableError("text message without content.text")
+        raise UnreadableError("text message without content.text")
     return Said(content.text, typed=content.text)
 
 
@@ -155,7 +150,7 @@ def _voice(content: Content) -> Said:
 def _link(content: Content) -> Said:
     """The user's words are in link.text; Avito turns our own texts with an address into links as well."""
     if content.link is None:
-        raise _UnreadableError("link message without content.link")
+        raise UnreadableError("link message without content.link")
     words, url = content.link.text or "", content.link.url or ""
     text = words if url in words else f"{words} {url}".strip()
     return Said(text, typed=words)
@@ -257,7 +252,7 @@ def lost_messages(
         told |= {"chat_type": kind, "item_id": ad.id if ad else None}
         try:
             found.append(_said_as(Value.model_validate(told), told, 0, account, fingerprint))
-        except (ValidationError, _UnreadableError):
+        except (ValidationError, UnreadableError):
             continue
     return found
 
@@ -282,7 +277,7 @@ def _words(message: Message, *, own: bool = False) -> str:
     """Our own words are given back as they were sent, for a search by them."""
     try:
         said = said_in(message.type, message.content)
-    except _UnreadableError:
+    except UnreadableError:
         return ""
     return said.typed or said.text if own else said.text
 
@@ -290,22 +285,3 @@ def _words(message: Message, *, own: bool = False) -> str:
 def _iso(seconds: int | None) -> str:
     time = moment(seconds)
     return time.isoformat() if time else ""
-
-
-def _where(error: ValidationError) -> str:
-    """The first thing that is wrong, without the customer's words."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}"[:200]
-
-
-def _storable(value: Any, depth: int = 0) -> Any:
-    """A copy that PostgreSQL and JSON writers take: no NUL, no half emoji, not nested without end."""
-    if depth > DEEPEST:
-        raise _UnreadableError("nested too deeply")
-    if isinstance(value, str):
-        return without_surrogates(value.replace(NUL, ""))
-    if isinstance(value, list):
-        return [_storable(item, depth + 1) for item in value]
-    if isinstance(value, dict):
-        return {_storable(key, depth + 1): _storable(item, depth + 1) for key, item in value.items()}
-    return value

@@ -9,43 +9,27 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
 )
 
 from core.messages import NUL
+from core.vendor_json import Lenient, Shape, without_nul
 
 #: Seconds of 9999-12-31; later moments are noise.
 LAST_SECOND = 253_402_214_400
 _SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
 
 
-def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
 def _nothing_is_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
-def _without_nul(value: str) -> str:
-    return value.replace(NUL, "")
-
-
-Lenient = WrapValidator(_or_none)
 Int64 = Annotated[int, Field(ge=0, lt=2**63)]
 #: Opaque ids of chats and messages; NUL can be stored nowhere.
 TextId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
 MaybeId = Annotated[Int64 | None, Lenient]
-MaybeText = Annotated[Annotated[str, AfterValidator(_without_nul)] | None, Lenient]
+MaybeText = Annotated[Annotated[str, AfterValidator(without_nul)] | None, Lenient]
 Seconds = Annotated[Annotated[int, Field(gt=0, lt=LAST_SECOND)] | None, Lenient]
 Degrees = Annotated[Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] | None, Lenient]
 
@@ -53,12 +37,6 @@ Degrees = Annotated[Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)
 def moment(seconds: int | None) -> datetime | None:
     """Unix seconds as a time in UTC."""
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
-
-
-class Shape(BaseModel):
-    """A piece of Avito's JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Sizes(Shape):
@@ -257,7 +235,9 @@ class Subscription(Shape):
 class Subscriptions(Shape):
     """§3.8"""
 
-    subscriptions: Annotated[list[Subscription], BeforeValidator(lambda value: value or [])] = []
+    subscriptions: Annotated[list[Subscription], BeforeValidator(lambda value: value or [])] = Field(
+        default_factory=list
+    )
 
 
 class AdStatus(Shape):
@@ -278,7 +258,7 @@ class OwnAd(Shape):
 class OwnAds(Shape):
     """§3.9"""
 
-    resources: list[OwnAd] = []
+    resources: list[OwnAd] = Field(default_factory=list)
 
 
 class Explanation(Shape):

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from core.channel import Arrival, ChatInfo, Normalized
 from core.ids import AccountId, ChannelName, ChatId, MessageId, UserId
-from core.jsontext import without_surrogates
-from core.messages import NUL, Event, File, Image, IncomingMessage, Media, Meta
+from core.messages import Event, File, Image, IncomingMessage, Media, Meta
+from core.vendor_json import UnreadableError, first_mistake, storable
 from mcp_instagram import schemas as wire
 
 CHANNEL = ChannelName("instagram")
@@ -30,7 +30,6 @@ MARKS = {"image": IMAGE_MARK, "audio": "voice", "video": "video", "file": "docum
 #: Entry of the dashboard's Test button (§13.5).
 TEST_ENTRY = "0"
 UNSEEN = "Сообщение, которого Instagram не показывает программам"
-DEEPEST = 32
 
 Fingerprint = Callable[[str], str]
 
@@ -68,10 +67,6 @@ class _Told(NamedTuple):
     said: Said = Said()
     reply_to: str | None = None
     referral: wire.Referral | None = None
-
-
-class _UnreadableError(ValueError):
-    """The item means nothing to us; the text says why."""
 
 
 def normalize(body: Any, *, user_id: str | None, account: AccountId, fingerprint: Fingerprint) -> Normalized:
@@ -133,13 +128,13 @@ class _Reader:
 
     def _item(self, item: Any, entry: dict[str, Any], *, standby: bool) -> None:
         try:
-            raw = _storable(item if isinstance(item, dict) else {})
+            raw = storable(item if isinstance(item, dict) else {})
             scene = self._scene(raw, entry, standby=standby)
             if scene:
                 self.arrivals += [self.arrival(told, scene) for told in _told(scene)]
         except ValidationError as error:
-            self.reasons.append(_where(error))
-        except _UnreadableError as error:
+            self.reasons.append(first_mistake(error, "item"))
+        except UnreadableError as error:
             self.reasons.append(str(error))
 
     def _scene(self, raw: dict[str, Any], entry: dict[str, Any], *, standby: bool) -> _Scene | None:
@@ -157,10 +152,10 @@ class _Reader:
         own = echo or sender == me
         them = recipient if own and sender == me else sender
         if not me or not them:
-            raise _UnreadableError(f"{_names(raw)} without sender (an app in development mode?)")
+            raise UnreadableError(f"{_names(raw)} without sender (an app in development mode?)")
         at = parties.timestamp or wire.moment_or_none(entry.get("time"))
         if at is None:
-            raise _UnreadableError("no time: timestamp and time are missing or wrong")
+            raise UnreadableError("no time: timestamp and time are missing or wrong")
         return _Scene(me, them, own, at, standby, raw)
 
     def arrival(self, told: _Told, scene: _Scene) -> Arrival:
@@ -198,7 +193,7 @@ def _told(scene: _Scene) -> list[_Told]:
     found = [reader(scene.raw[key], scene) for key, reader in _READERS.items() if key in scene.raw]
     found += [_notice(key, words, scene) for key, words in _NOTICES.items() if key in scene.raw]
     if not found:
-        raise _UnreadableError(f"unknown event: {_names(scene.raw)}")
+        raise UnreadableError(f"unknown event: {_names(scene.raw)}")
     return found
 
 
@@ -218,7 +213,7 @@ def _message(given: Any, _: _Scene) -> _Told:
     event: Event = "postback" if tapped else "message"
     if not said.text and said.media.is_empty:
         if not message.referral:
-            raise _UnreadableError("message without content")
+            raise UnreadableError("message without content")
         said, event = Said(_by(message.referral)), "notice"
     replied = (message.reply_to or wire.ReplyTo()).mid
     return _Told(event, message.mid, "message", said, replied, message.referral)
@@ -245,7 +240,7 @@ def _edit(given: Any, scene: _Scene) -> _Told:
     """Number 0 announces a new message, as an app in development mode is told of it (§16 m)."""
     edit = wire.MessageEdit.model_validate(given)
     if edit.text is None:
-        raise _UnreadableError("message_edit without text (an app in development mode?)")
+        raise UnreadableError("message_edit without text (an app in development mode?)")
     said = Said(edit.text, typed=edit.text)
     if edit.num_edit == "0":
         return _Told("message", edit.mid, "message", said)
@@ -374,22 +369,3 @@ def _names(item: dict[str, Any]) -> str:
 
 
 _ENVELOPE = frozenset({"sender", "recipient", "timestamp", "id", "time"})
-
-
-def _where(error: ValidationError) -> str:
-    """The first thing that is wrong, without the customer's words."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'item'}: {first['msg']}"[:200]
-
-
-def _storable(value: Any, depth: int = 0) -> Any:
-    """A copy that PostgreSQL and JSON writers take: no NUL, no half emoji, not nested without end."""
-    if depth > DEEPEST:
-        raise _UnreadableError("nested too deeply")
-    if isinstance(value, str):
-        return without_surrogates(value.replace(NUL, ""))
-    if isinstance(value, list):
-        return [_storable(item, depth + 1) for item in value]
-    if isinstance(value, dict):
-        return {_storable(key, depth + 1): _storable(item, depth + 1) for key, item in value.items()}
-    return value

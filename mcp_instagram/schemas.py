@@ -8,16 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
 )
 
-from core.messages import NUL
+from core.vendor_json import Lenient, Shape, without_nul
 
 #: Seconds of 9999-12-31; later moments are noise.
 LAST_SECOND = 253_402_214_400
@@ -25,19 +20,8 @@ LAST_SECOND = 253_402_214_400
 _MILLISECONDS_FROM = 100_000_000_000
 
 
-def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
 def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _without_nul(value: str) -> str:
-    return value.replace(NUL, "")
 
 
 def _as_list(value: Any) -> Any:
@@ -79,21 +63,14 @@ def moment_or_none(value: Any) -> datetime | None:
         return None
 
 
-Lenient = WrapValidator(_or_none)
 #: Opaque ids; NUL can be stored nowhere.
 TextId = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
 MaybeId = Annotated[TextId | None, Lenient]
 #: An Instagram-scoped id of a person: digits (§3).
 Igsid = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^[1-9][0-9]{0,19}$")]
-MaybeText = Annotated[Annotated[str, AfterValidator(_without_nul)] | None, Lenient]
+MaybeText = Annotated[Annotated[str, AfterValidator(without_nul)] | None, Lenient]
 Flag = Annotated[bool | None, Lenient]
 Moment = Annotated[datetime | None, BeforeValidator(moment_or_none)]
-
-
-class Shape(BaseModel):
-    """A piece of the Graph API's JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
 class Customer(Shape):
@@ -139,7 +116,7 @@ class Attachment(Shape):
 
 #: An attachment that cannot be read still counts as one.
 AnyAttachment = Annotated[
-    Attachment, WrapValidator(lambda value, read: _or_none(value, read) or Attachment())
+    Attachment, BeforeValidator(lambda value: value if isinstance(value, dict | Shape) else {})
 ]
 
 

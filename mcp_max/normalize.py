@@ -20,14 +20,13 @@ from pydantic import ValidationError
 
 from core.channel import Arrival, ChatInfo, ChatMessage, Normalized
 from core.ids import AccountId, ChannelName, ChatId, MessageId
-from core.jsontext import without_surrogates
-from core.messages import NUL, Contact, Event, File, Image, IncomingMessage, Location, Media, Meta
+from core.messages import Contact, Event, File, Image, IncomingMessage, Location, Media, Meta
+from core.vendor_json import UnreadableError, first_mistake, storable
 from mcp_max.schemas import LAST_MS, Attachment, Body, Chat, Message, Recipient, Update, moment
 
 CHANNEL = ChannelName("max")
 #: The fingerprint of every picture: MAX stores it anew, so its bytes cannot be compared.
 IMAGE_MARK = "image"
-DEEPEST = 32
 _SERVICE = {
     "bot_stopped": "Бот остановлен",
     "dialog_removed": "Диалог удалён",
@@ -63,10 +62,6 @@ class Said(NamedTuple):
     media: Media = Media()
 
 
-class _UnreadableError(ValueError):
-    """The body means nothing to us; the text says why."""
-
-
 class _ForeignError(Exception):
     """The update is about the bot of this number."""
 
@@ -74,11 +69,11 @@ class _ForeignError(Exception):
 def normalize(body: Any, ours: Ours) -> Normalized:
     """The meaning of one update (§7). Raises nothing."""
     try:
-        raw = _storable(body)
+        raw = storable(body)
         arrival = _arrival(Update.model_validate(raw), raw, ours)
     except ValidationError as error:
-        return Normalized(unknown=_where(error))
-    except _UnreadableError as error:
+        return Normalized(unknown=first_mistake(error))
+    except UnreadableError as error:
         return Normalized(unknown=str(error))
     except _ForeignError as error:
         return Normalized(foreign=frozenset({str(error)}))
@@ -97,7 +92,7 @@ def _arrival(update: Update, raw: dict[str, Any], ours: Ours) -> Arrival | None:
         words = f"Диалог начат: {update.payload}" if update.payload else "Диалог начат"
         return _service(update, raw, ours, event="postback", text=words)
     if kind not in _SERVICE:
-        raise _UnreadableError(f"unknown update type {kind[:40]!r}")
+        raise UnreadableError(f"unknown update type {kind[:40]!r}")
     title = f": {update.title}" if update.title else ""
     return _service(update, raw, ours, event="notice", text=_SERVICE[kind] + title)
 
@@ -106,13 +101,13 @@ def _written(update: Update, raw: dict[str, Any], ours: Ours) -> Arrival | None:
     """A new or an edited message; each edit is an event of its own, told apart by its time."""
     message, kind = update.message, update.update_type
     if message is None:
-        raise _UnreadableError(f"{kind} without its message: a native voice note comes so (§10.1)")
+        raise UnreadableError(f"{kind} without its message: a native voice note comes so (§10.1)")
     _check_bot(message, ours)
     said, event, edited = said_in(message), _event_of(message, ours), kind == "message_edited"
     if said == Said():
-        raise _UnreadableError("a message without content")
+        raise UnreadableError("a message without content")
     if edited and not message.sender and not message.place.is_public:
-        raise _UnreadableError("an edit without its author")
+        raise UnreadableError("an edit without its author")
     if edited and event != "message":
         return None
     time = update.timestamp if edited else message.timestamp or update.timestamp
@@ -139,7 +134,7 @@ def _pressed(update: Update, raw: dict[str, Any], ours: Ours) -> Arrival:
     """The press is a message of its own, named by its callback_id, so that it can be answered (§3.4)."""
     press, message = update.callback, update.message or Message()
     if press is None:
-        raise _UnreadableError("message_callback without a readable callback")
+        raise UnreadableError("message_callback without a readable callback")
     _check_bot(message, ours)
     labels = dict(label for one in message.attachments for label in one.content.labels)
     words = press.payload or ""
@@ -160,7 +155,7 @@ def _pressed(update: Update, raw: dict[str, Any], ours: Ours) -> Arrival:
 
 def _removed(update: Update, raw: dict[str, Any], ours: Ours) -> Arrival:
     if update.message_id is None:
-        raise _UnreadableError("message_removed without message_id")
+        raise UnreadableError("message_removed without message_id")
     return _arrived(
         ours,
         raw,
@@ -194,7 +189,7 @@ def _service(update: Update, raw: dict[str, Any], ours: Ours, *, event: Event, t
 
 def _arrived(ours: Ours, raw: dict[str, Any], key: str, time: int | None, **fields: Any) -> Arrival:
     if time is None:
-        raise _UnreadableError("no time: every timestamp is missing or wrong")
+        raise UnreadableError("no time: every timestamp is missing or wrong")
     known = {"channel": CHANNEL, "account": ours.account, "timestamp": moment(time), "meta": Meta(raw=raw)}
     return Arrival(IncomingMessage.model_validate(known | fields), key)
 
@@ -217,7 +212,7 @@ def _place(place: Recipient, user_id: int) -> ChatId:
     if place.chat_id:
         return ChatId(str(place.chat_id))
     if user_id <= 0 or place.chat_type in {"chat", "channel"}:
-        raise _UnreadableError("no chat_id")
+        raise UnreadableError("no chat_id")
     return ChatId(f"user:{user_id}")
 
 
@@ -379,22 +374,3 @@ def _chat_message(row: Message, bot_id: int, time: int) -> ChatMessage:
         reply_to=row.quoted or "",
         sent_at=moment(time).isoformat(),
     )
-
-
-def _where(error: ValidationError) -> str:
-    """The first thing that is wrong, without the customer's words."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}"[:200]
-
-
-def _storable(value: Any, depth: int = 0) -> Any:
-    """A copy that PostgreSQL and JSON writers take: no NUL, no half emoji, not nested without end."""
-    if depth > DEEPEST:
-        raise _UnreadableError("nested too deeply")
-    if isinstance(value, str):
-        return without_surrogates(value.replace(NUL, ""))
-    if isinstance(value, list):
-        return [_storable(item, depth + 1) for item in value]
-    if isinstance(value, dict):
-        return {_storable(key, depth + 1): _storable(item, depth + 1) for key, item in value.items()}
-    return value

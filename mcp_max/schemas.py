@@ -10,9 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -20,7 +18,7 @@ from pydantic import (
 )
 
 from core.ids import UserId
-from core.messages import NUL
+from core.vendor_json import Lenient, Shape, without_nul
 
 #: Milliseconds of 9999-12-31; later moments are noise.
 LAST_MS = 253_402_214_400_000
@@ -33,18 +31,6 @@ _PHONE = re.compile(r"\+?[1-9][0-9]{7,14}", re.ASCII)
 _MP4 = re.compile(r"mp4_([0-9]{1,5})")
 
 
-def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-def _without_nul(value: str) -> str:
-    return value.replace(NUL, "")
-
-
-Lenient = WrapValidator(_or_none)
 #: Signed; true, "5" and 5.0 are no ids.
 Int64 = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 MaybeInt = Annotated[Int64 | None, Lenient]
@@ -52,7 +38,7 @@ MaybeFlag = Annotated[bool | None, Field(strict=True), Lenient]
 #: Opaque ids of messages and presses; NUL can be stored nowhere.
 TextId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
 MaybeId = Annotated[TextId | None, Lenient]
-MaybeText = Annotated[Annotated[str, AfterValidator(_without_nul)] | None, Lenient]
+MaybeText = Annotated[Annotated[str, AfterValidator(without_nul)] | None, Lenient]
 #: §1: all times are in milliseconds.
 Millis = Annotated[Annotated[int, Field(strict=True, gt=0, lt=LAST_MS)] | None, Lenient]
 Seconds = Annotated[Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)] | None, Lenient]
@@ -62,12 +48,6 @@ Degrees = Annotated[Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)
 def moment(milliseconds: int) -> datetime:
     """Unix milliseconds as a time in UTC, exactly."""
     return EPOCH + timedelta(milliseconds=milliseconds)
-
-
-class Shape(BaseModel):
-    """A piece of MAX's JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class User(Shape):
@@ -151,7 +131,7 @@ class Payload(Shape):
                 known = button if isinstance(button, dict) else {}
                 payload, text = known.get("payload"), known.get("text")
                 if isinstance(payload, str) and isinstance(text, str):
-                    yield payload, _without_nul(text)
+                    yield payload, without_nul(text)
 
 
 class Attachment(Shape):
@@ -378,7 +358,9 @@ class Subscription(Shape):
 class Subscriptions(Shape):
     """§5.1"""
 
-    subscriptions: Annotated[list[Subscription], BeforeValidator(lambda value: value or [])] = []
+    subscriptions: Annotated[list[Subscription], BeforeValidator(lambda value: value or [])] = Field(
+        default_factory=list
+    )
 
 
 class ErrorAnswer(Shape):

@@ -25,9 +25,9 @@ from pydantic import ValidationError
 
 from core.channel import Arrival, Normalized
 from core.ids import AccountId, ChannelName, MessageId, UserId
-from core.jsontext import without_surrogates
-from core.messages import NUL, Event, File, Image, IncomingMessage, Location, Media, Meta
 from core.messages import Contact as Card
+from core.messages import Event, File, Image, IncomingMessage, Location, Media, Meta
+from core.vendor_json import UnreadableError, first_mistake, storable
 from mcp_telegram.schemas import (
     Attached,
     BusinessMessage,
@@ -48,7 +48,6 @@ CHANNEL = ChannelName("telegram")
 IMAGE_MARK = "image"
 #: Who writes when Telegram names nobody.
 NOBODY = 0
-DEEPEST = 32
 START = "/start "
 
 Fingerprint = Callable[[str], str]
@@ -90,23 +89,19 @@ class _Event(NamedTuple):
     ends: bool = False
 
 
-class _UnreadableError(ValueError):
-    """The update means nothing to us; the text says why."""
-
-
 def normalize(body: Any, reader: Reader) -> Normalized:
     """The meaning of a parsed update (§3). Raises nothing; `{}` is somebody's test of the address."""
     if isinstance(body, dict) and not body:
         return Normalized()
     try:
-        clean = _storable(body)
+        clean = storable(body)
         number, kind = Update.model_validate(clean).update_id, _kind(clean)
         raw = clean[kind]
         events = _KINDS[kind](raw, number, reader)
         return Normalized(tuple(_arrival(event, raw, reader) for event in events))
     except ValidationError as error:
-        return Normalized(unknown=_where(error))
-    except _UnreadableError as error:
+        return Normalized(unknown=first_mistake(error))
+    except UnreadableError as error:
         return Normalized(unknown=str(error))
 
 
@@ -115,7 +110,7 @@ def _kind(body: dict[str, Any]) -> str:
     found = [kind for kind in body if kind in _KINDS]
     if len(found) != 1 or not isinstance(body[found[0]], dict):
         others = sorted(key for key in body if key != "update_id")
-        raise _UnreadableError(f"unknown kind of update: {', '.join(others)[:80] or 'none'}")
+        raise UnreadableError(f"unknown kind of update: {', '.join(others)[:80] or 'none'}")
     return found[0]
 
 
@@ -281,7 +276,7 @@ def said_in(message: Message, raw: dict[str, Any]) -> Said:
     if key:
         words = _titled((UNSHOWN | SERVICE).get(key, "Служебное сообщение"), raw[key])
         return Said("\n".join(filter(None, (words, message.caption))))
-    raise _UnreadableError(f"a message without known content: {', '.join(sorted(raw))[:160]}")
+    raise UnreadableError(f"a message without known content: {', '.join(sorted(raw))[:160]}")
 
 
 def _titled(words: str, content: Any) -> str:
@@ -295,7 +290,7 @@ def _titled(words: str, content: Any) -> str:
 
 def _text(message: Message) -> Said:
     if message.text is None:
-        raise _UnreadableError("text is not a text")
+        raise UnreadableError("text is not a text")
     return Said(message.text)
 
 
@@ -379,22 +374,3 @@ SERVICE_STARTS = ("new_chat_", "delete_chat_", "supergroup_", "forum_topic_", "v
 def _service_key(raw: dict[str, Any]) -> str:
     given = (key for key, value in raw.items() if value is not None)
     return next((key for key in given if key in SERVICE or key.startswith(SERVICE_STARTS)), "")
-
-
-def _where(error: ValidationError) -> str:
-    """The first thing that is wrong, without the customer's words."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}"[:200]
-
-
-def _storable(value: Any, depth: int = 0) -> Any:
-    """A copy that PostgreSQL and JSON writers take: no NUL, no half emoji, not nested without end."""
-    if depth > DEEPEST:
-        raise _UnreadableError("nested too deeply")
-    if isinstance(value, str):
-        return without_surrogates(value.replace(NUL, ""))
-    if isinstance(value, list):
-        return [_storable(item, depth + 1) for item in value]
-    if isinstance(value, dict):
-        return {_storable(key, depth + 1): _storable(item, depth + 1) for key, item in value.items()}
-    return value

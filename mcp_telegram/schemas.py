@@ -8,16 +8,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
 )
 
 from core.errors import NotFound
 from core.ids import ChatId, MessageId
+from core.vendor_json import Lenient, Shape
 
 #: Seconds of 9999-12-31; later moments are noise.
 LAST_SECOND = 253_402_214_400
@@ -27,14 +24,6 @@ _SERIAL = re.compile(r"[0-9]{1,19}")
 T = TypeVar("T")
 
 
-def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-Lenient = WrapValidator(_or_none)
 Int64 = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 Serial = Annotated[int, Field(ge=0, lt=2**63)]
 TextId = Annotated[str, Field(min_length=1, max_length=400)]
@@ -81,12 +70,6 @@ class Place(NamedTuple):
         if chat_id != self.chat_id or not _SERIAL.fullmatch(number):
             raise NotFound("There is no message with this id in the chat.", channel="telegram")
         return int(number)
-
-
-class Shape(BaseModel):
-    """A piece of Telegram's JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class User(Shape):

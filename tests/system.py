@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from core.registry import SERVICES, service
+from core.registry import SERVICES, Service, service
 from launcher.addresses import Addresses
 from launcher.keyring import open_keyring
 from launcher.surroundings import Surroundings
@@ -67,11 +67,22 @@ class System:
             channels=channels,
         )
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._told: dict[str, dict[str, str]] = {}
         self.http = httpx.Client(timeout=20, headers={"X-API-Key": self.keys["operator"]})
 
     def url(self, name: str) -> str:
         """Where a service listens."""
         return f"http://127.0.0.1:{self.ports[name]}"
+
+    def tell(self, name: str, **settings: str) -> None:
+        """Further variables of one service alone; they win over those of all."""
+        self._told[name] = self._told.get(name, {}) | settings
+
+    def add_sandbox(self, name: str, **settings: str) -> None:
+        """One more sandbox, called `sandbox-…`: a sandbox plays one account of a messenger."""
+        self.ports[name] = _free_port()
+        port = str(self.ports[name])
+        self.tell(name, PORT=port, SANDBOX_PORT=port, **settings)
 
     def start(self, *names: str) -> None:
         """Start services and wait until each answers /health."""
@@ -82,9 +93,9 @@ class System:
                 self._await_health(name)
 
     def start_all(self, *, agent: bool = False) -> None:
-        """Migrate, start every service, wait for the subscriptions, and start the demo agent if wanted."""
+        """Migrate, start what does not run yet, wait for the subscriptions, start the demo agent if wanted."""
         self._run("orchestrator.store.migrate")
-        self.start(*(one.name for one in self._around.services))
+        self.start(*(one.name for one in self._around.services if one.name not in self._processes))
         for channel in self._around.served:
             self.await_subscription(channel.name)
         if agent:
@@ -130,23 +141,30 @@ class System:
         """POST as the operator; the parsed answer."""
         return self.http.post(self.url(name) + path, json=body).raise_for_status().json()
 
-    def write(self, customer: str, channel: str = "avito", **message: Any) -> Any:
+    def write(
+        self, customer: str, channel: str = "avito", *, sandbox: str = "sandbox", **message: Any
+    ) -> Any:
         """The customer writes on a simulated messenger."""
-        return self.post("sandbox", f"/control/{channel}/customers/{customer}/messages", message)
+        return self.post(sandbox, f"/control/{channel}/customers/{customer}/messages", message)
 
-    def seen_by(self, customer: str, channel: str = "avito") -> list[dict[str, Any]]:
+    def seen_by(
+        self, customer: str, channel: str = "avito", *, sandbox: str = "sandbox"
+    ) -> list[dict[str, Any]]:
         """What the customer sees of our side, oldest first."""
-        shown = self.get("sandbox", f"/control/{channel}/customers/{customer}/messages")["messages"]
+        shown = self.get(sandbox, f"/control/{channel}/customers/{customer}/messages")["messages"]
         return [message for message in shown if message["direction"] == "out"]
 
     def environment(self, name: str) -> dict[str, str]:
         """The variables that a service is started with."""
+        return self._usual(name) | self._told.get(name, {})
+
+    def _usual(self, name: str) -> dict[str, str]:
         if name == "agent":
             return self._around.of_agent()
-        return self._around.of_service(service(name)) if name else self._around.of_migration()
+        return self._around.of_service(_service(name)) if name else self._around.of_migration()
 
     def _spawn(self, name: str) -> None:
-        module = "examples.agent" if name == "agent" else service(name).package
+        module = "examples.agent" if name == "agent" else _service(name).package
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, "-m", module],
@@ -188,6 +206,10 @@ def patiently(seconds: float, *, every: float = 0.05) -> Iterator[None]:
     while time.monotonic() < ends:
         yield
         time.sleep(every)
+
+
+def _service(name: str) -> Service:
+    return service(name.partition("-")[0])
 
 
 def _inherited() -> dict[str, str]:

@@ -5,15 +5,17 @@ from typing import Any
 from tests.system import System, patiently
 
 
-def turn_of(system: System, customer: str, *, seconds: float = 20) -> dict[str, Any]:
-    """The next turn of this customer; turns of others are given back."""
+def turn_of(
+    system: System, customer: str, *, account: str = "", seconds: float = 20
+) -> dict[str, Any]:
+    """The next turn of this customer, of any account or of one; turns of others are given back."""
     others = []
     try:
         for _ in patiently(seconds):
             turn = system.post("orchestrator", "/api/turns/wait", {"wait_seconds": 1})
             if turn["status"] == "none":
                 continue
-            if _is_of(turn, customer):
+            if _is_of(turn, customer) and account in ("", turn["account"]):
                 return dict(turn)
             others.append(turn)
     finally:
@@ -43,12 +45,18 @@ def delivered(
 
 
 def shown(
-    system: System, customer: str, count: int, *, channel: str = "avito", seconds: float = 20
+    system: System,
+    customer: str,
+    count: int,
+    *,
+    channel: str = "avito",
+    sandbox: str = "sandbox",
+    seconds: float = 20,
 ) -> list[str]:
     """The texts that the customer sees from us, once there are `count` of them."""
     texts: list[str] = []
     for _ in patiently(seconds):
-        texts = [message["text"] for message in system.seen_by(customer, channel)]
+        texts = [message["text"] for message in system.seen_by(customer, channel, sandbox=sandbox)]
         if len(texts) >= count:
             return texts
     raise AssertionError(f"{customer} sees {len(texts)} of {count} messages: {texts}")
