@@ -43,14 +43,19 @@ def first_mistake(error: ValidationError, whole: str = "body") -> str:
     return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"[:200]
 
 
-def storable(value: Any, depth: int = 0) -> Any:
-    """A copy that PostgreSQL and JSON writers take: no NUL, no half emoji. UnreadableError when too deep."""
+def storable(value: Any, *, longest: int | None = None, depth: int = 0) -> Any:
+    """A copy that PostgreSQL and JSON writers take: no NUL, no half emoji, texts cut at `longest`.
+
+    Raises UnreadableError for what is nested too deeply.
+    """
     if depth > DEEPEST:
         raise UnreadableError("nested too deeply")
     if isinstance(value, str):
-        return without_surrogates(without_nul(value))
+        return without_surrogates(without_nul(value[:longest]))
     if isinstance(value, list):
-        return [storable(item, depth + 1) for item in value]
+        return [storable(item, longest=longest, depth=depth + 1) for item in value]
     if isinstance(value, dict):
-        return {storable(key, depth + 1): storable(item, depth + 1) for key, item in value.items()}
+        return {
+            storable(key): storable(item, longest=longest, depth=depth + 1) for key, item in value.items()
+        }
     return value

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from core.auth import same_secret
 from core.capabilities import Capabilities, MediaLimit, Rate
@@ -23,6 +22,7 @@ from core.channel import (
 from core.echoes import fingerprint
 from core.errors import ChannelError, NotFound, RateLimited, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId
+from core.webhook_address import WebhookAddress
 from mcp_avito.client import CHANNEL, AvitoClient
 from mcp_avito.normalize import Fingerprint, chat_info, chat_messages, lost_messages, normalize
 from mcp_avito.schemas import LAST_SECOND, PageMeta
@@ -33,7 +33,6 @@ IMAGE_TYPES = ("image/jpeg", "image/heic", "image/gif", "image/bmp", "image/png"
 IMAGE_MAX_BYTES = 24 * 1024 * 1024
 DELETE_WINDOW_SECONDS = 3_600
 VOICE_LINK_SECONDS = 3_600
-WEBHOOK_PATH = f"webhook/{CHANNEL}"
 LAST_OFFSET = 1_000
 LARGEST_PAGE = 100
 #: A health check waits no longer.
@@ -56,6 +55,7 @@ class AvitoChannel:
         self._account = account
         self._fingerprint = fingerprint
         self._secret = settings.webhook_secret.get_secret_value()
+        self._address = WebhookAddress(self.name, account, self._secret)
         self._capabilities = Capabilities(
             text_limit=TEXT_LIMIT,
             media={"image": MediaLimit(types=IMAGE_TYPES, max_bytes=IMAGE_MAX_BYTES)},
@@ -137,23 +137,23 @@ class AvitoChannel:
 
     async def subscribe_webhook(self, url: str) -> WebhookStatus:
         """Subscribe `url`; our secret is added to an address that ends before it."""
-        wanted = self._with_secret(url)
+        wanted = self._address.completed(url)
         if wanted not in await self._urls():
             await self._client.post_webhook(wanted)
         urls = await self._urls()
-        return WebhookStatus(subscribed=wanted in urls, urls=[self._shown(known) for known in urls])
+        return WebhookStatus(subscribed=wanted in urls, urls=[self._address.shown(known) for known in urls])
 
     async def webhook_status(self) -> WebhookStatus:
         """`subscribed` when one of the addresses carries our secret."""
         urls = await self._urls()
-        ours = any(self._has_secret(url) for url in urls)
-        return WebhookStatus(subscribed=ours, urls=[self._shown(url) for url in urls])
+        ours = any(self._address.is_ours(url) for url in urls)
+        return WebhookStatus(subscribed=ours, urls=[self._address.shown(url) for url in urls])
 
     async def unsubscribe_webhook(self, url: str) -> WebhookStatus:
         """`url` as registered, without its secret, or as webhook_status shows it."""
-        wanted = {url, self._with_secret(url)}
+        wanted = {url, self._address.completed(url)}
         for known in await self._urls():
-            if known in wanted or self._shown(known) == url:
+            if known in wanted or self._address.shown(known) == url:
                 await self._client.post_webhook_unsubscribe(known)
         return await self.webhook_status()
 
@@ -211,43 +211,6 @@ class AvitoChannel:
 
     async def _urls(self) -> list[str]:
         return [subscription.url for subscription in await self._client.get_subscriptions()]
-
-    def _has_secret(self, url: str) -> bool:
-        return self._secret in url.split("/")
-
-    def _with_secret(self, url: str) -> str:
-        """The address that Avito shall call: ours ends with account and secret. Raises Rejected."""
-        parts = _web_address(url)
-        path = parts.path.rstrip("/")
-        for ending, missing in (
-            ("", f"/{WEBHOOK_PATH}/{self._account}/{self._secret}"),
-            (f"/{WEBHOOK_PATH}", f"/{self._account}/{self._secret}"),
-            (f"/{WEBHOOK_PATH}/{self._account}", f"/{self._secret}"),
-        ):
-            if path.endswith(ending) and (ending or not path) and not parts.query:
-                return parts._replace(path=path + missing, fragment="").geturl()
-        return url
-
-    def _shown(self, url: str) -> str:
-        """The address without what may be secret in it; of foreign paths nothing is shown."""
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return "***"
-        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        head, found, rest = parts.path.partition(f"/{WEBHOOK_PATH}/")
-        account, _, secret = rest.partition("/")
-        return f"{place}{head}{found}{account}/***" if secret else f"{place}/***"
-
-
-def _web_address(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise Rejected("The webhook's address is not an address.", channel=CHANNEL) from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise Rejected("The webhook's address must start with https:// and a host.", channel=CHANNEL)
-    return parts
 
 
 def _page(limit: int, cursor: str) -> tuple[int, int]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from core.auth import same_secret
 from core.capabilities import Capabilities, MediaKind, MediaLimit, Rate
@@ -24,6 +23,7 @@ from core.echoes import fingerprint
 from core.errors import ChannelError, Forbidden, NotFound, PeerUnreachable, RateLimited, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId
 from core.messages import IncomingMessage
+from core.webhook_address import WebhookAddress
 from mcp_max.client import CHANNEL, MaxClient, UploadKind, addressee
 from mcp_max.normalize import Fingerprint, Ours, chat_info, chat_messages, normalize
 from mcp_max.schemas import Row, read_rows
@@ -46,7 +46,6 @@ SWEEP_PAGES = 5
 SHORT_WAIT_SECONDS = 3.0
 SECRET_HEADER = "x-max-bot-api-secret"  # noqa: S105  # a header's name
 HEARD = "Принято"
-WEBHOOK_PATH = f"/webhook/{CHANNEL}"
 _KINDS: dict[UploadKind, MediaKind] = {
     "image": "image",
     "audio": "voice",
@@ -88,6 +87,7 @@ class MaxChannel:
     ) -> None:
         self._client = client
         self._account = account
+        self._address = WebhookAddress(self.name, account)
         self._fingerprint = fingerprint
         self._token = settings.token.get_secret_value()
         self._secret = settings.webhook_secret.get_secret_value()
@@ -242,20 +242,20 @@ class MaxChannel:
         wanted = self._completed(url)
         await self._client.subscribe(wanted, self._secret)
         urls = await self._client.get_subscriptions()
-        return WebhookStatus(subscribed=wanted in urls, urls=[self._shown(known) for known in urls])
+        return WebhookStatus(subscribed=wanted in urls, urls=[self._address.shown(known) for known in urls])
 
     async def webhook_status(self) -> WebhookStatus:
         """`subscribed` while one address leads to this account: MAX drops it after 8 bad hours (§5.2)."""
         urls = await self._client.get_subscriptions()
         return WebhookStatus(
-            subscribed=any(map(self._is_ours, urls)), urls=[self._shown(url) for url in urls]
+            subscribed=any(map(self._address.is_ours, urls)), urls=[self._address.shown(url) for url in urls]
         )
 
     async def unsubscribe_webhook(self, url: str) -> WebhookStatus:
         """`url` as registered, as it was given, or as webhook_status shows it."""
         wanted = {url, self._completed(url)}
         for known in await self._client.get_subscriptions():
-            if known in wanted or (self._is_ours(known) and self._shown(known) == url):
+            if known in wanted or (self._address.is_ours(known) and self._address.shown(known) == url):
                 await self._client.unsubscribe(known)
         return await self.webhook_status()
 
@@ -284,29 +284,11 @@ class MaxChannel:
         return normalize(body, Ours(self._account, self._client.known_bot_id, self._fingerprint, self._token))
 
     def _completed(self, url: str) -> str:
-        """The address that MAX shall call: ours ends with the account. Raises Rejected."""
-        parts = _web_address(url)
+        """The address that MAX shall call. Raises Rejected."""
+        parts = self._address.parsed(url)
         if not self._is_sandbox and (parts.scheme != "https" or ":" in parts.netloc):
             raise Rejected("MAX calls https addresses without a port only.", channel=CHANNEL)
-        path = parts.path.rstrip("/")
-        if not parts.query and (not path or path.endswith(WEBHOOK_PATH)):
-            path = f"{path.removesuffix(WEBHOOK_PATH)}{WEBHOOK_PATH}/{self._account}"
-            return parts._replace(path=path, fragment="").geturl()
-        return url
-
-    def _is_ours(self, url: str) -> bool:
-        path = _path(url)
-        ours = f"{WEBHOOK_PATH}/{self._account}"
-        return path.endswith(ours) or (self._account == DEFAULT_ACCOUNT and path.endswith(WEBHOOK_PATH))
-
-    def _shown(self, url: str) -> str:
-        """The address without what may be secret in it; of foreign paths nothing is shown."""
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return "***"
-        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        return f"{place}{parts.path}" if self._is_ours(url) and not parts.query else f"{place}/***"
+        return self._address.completed(url)
 
 
 def _check(kind: UploadKind, file: MediaFile) -> None:
@@ -325,20 +307,3 @@ def _before(cursor: str) -> tuple[int, int]:
         said = "This cursor is not one of ours; take next_cursor of the page before."
         raise Rejected(said, channel=CHANNEL)
     return (int(match[1]), int(match[2])) if match else (0, 0)
-
-
-def _path(url: str) -> str:
-    try:
-        return urlsplit(url).path.rstrip("/")
-    except ValueError:
-        return ""
-
-
-def _web_address(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise Rejected("The webhook's address is not an address.", channel=CHANNEL) from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise Rejected("The webhook's address must start with https:// and a host.", channel=CHANNEL)
-    return parts

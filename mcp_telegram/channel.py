@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from core.auth import same_secret
 from core.capabilities import Capabilities, MediaKind, MediaLimit, Rate
@@ -16,6 +15,7 @@ from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId,
 from core.media import check_file
 from core.messages import IncomingMessage
 from core.transports import masked
+from core.webhook_address import WebhookAddress
 from mcp_telegram.client import CHANNEL, NotModified, PressTooOld, ReplyGone, TelegramClient
 from mcp_telegram.normalize import Fingerprint, Reader, normalize
 from mcp_telegram.schemas import Place, Sent, WebhookInfo
@@ -38,7 +38,6 @@ BUTTON_LIMIT = 64
 CALLBACK_BYTES = 64
 DELETE_WINDOW_SECONDS = 48 * 3_600
 LARGEST_DOWNLOAD = 20 * MEGABYTE
-WEBHOOK_PATH = f"/webhook/{CHANNEL}"
 SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105  # the name of a header
 #: What we can read (§3); always named, for `message_reaction` is not in the usual set.
 UPDATES = (
@@ -76,7 +75,7 @@ class TelegramChannel:
         self._fingerprint = fingerprint
         self._bot_id = settings.bot_id
         self._secret = settings.webhook_secret.get_secret_value()
-        self._path = f"{WEBHOOK_PATH}/{account}"
+        self._address = WebhookAddress(self.name, account)
         self._capabilities = Capabilities(
             text_limit=TEXT_LIMIT,
             text_unit="utf16",
@@ -244,14 +243,12 @@ class TelegramChannel:
 
     async def subscribe_webhook(self, url: str) -> WebhookStatus:
         """Deliver to `url`, completed with our path. Raises Rejected rather than replace somebody else's."""
-        wanted = self._completed(url)
+        wanted = self._address.completed(url)
         present = (await self._client.get_webhook_info()).url
-        if present and present != wanted and not self._is_ours(present):
-            raise Rejected(
-                f"This bot's messages go to {self._shown(present)}, and Telegram has one address per bot: "
-                "unsubscribe that one first.",
-                channel=CHANNEL,
-            )
+        if present and present != wanted and not self._address.is_ours(present):
+            elsewhere = f"This bot's messages go to {self._address.shown(present)}"
+            rule = "Telegram has one address per bot: unsubscribe that one first."
+            raise Rejected(f"{elsewhere}, and {rule}", channel=CHANNEL)
         await self._client.set_webhook(wanted, UPDATES)
         return self._status(await self._client.get_webhook_info(), wanted)
 
@@ -262,7 +259,8 @@ class TelegramChannel:
     async def unsubscribe_webhook(self, url: str) -> WebhookStatus:
         """`url` as registered, without our path, or as webhook_status shows it."""
         present = (await self._client.get_webhook_info()).url
-        if present and (url in {present, self._shown(present)} or self._completed(url) == present):
+        meant = {url, self._address.completed(url)}
+        if present and (present in meant or self._address.shown(present) == url):
             await self._client.delete_webhook()
         return await self.webhook_status()
 
@@ -276,7 +274,7 @@ class TelegramChannel:
             told = f"{info.pending_update_count} updates wait: {said}"
             found.append(Trouble(code="deliveries_failing", detail=told))
         missing = UNUSUAL if info.allowed_updates is None else set(UPDATES) - set(info.allowed_updates)
-        if missing and self._is_ours(info.url):
+        if missing and self._address.is_ours(info.url):
             told = f"Telegram is not asked for {', '.join(sorted(missing))}: subscribe again."
             found.append(Trouble(code="not_subscribed", detail=told))
         return found
@@ -312,33 +310,8 @@ class TelegramChannel:
         return _named(place, await send(place, file, caption))
 
     def _status(self, info: WebhookInfo, wanted: str = "") -> WebhookStatus:
-        ours = bool(info.url) and (info.url == wanted or self._is_ours(info.url))
-        return WebhookStatus(subscribed=ours, urls=[self._shown(info.url)] if info.url else [])
-
-    def _is_ours(self, url: str) -> bool:
-        try:
-            return urlsplit(url).path.rstrip("/").endswith(self._path)
-        except ValueError:
-            return False
-
-    def _completed(self, url: str) -> str:
-        """The address that Telegram shall call: ours ends with the account. Raises Rejected."""
-        parts = _web_address(url)
-        path = parts.path.rstrip("/")
-        for ending, missing in (("", self._path), (WEBHOOK_PATH, f"/{self._account}"), (self._path, "")):
-            if path.endswith(ending) and (ending or not path) and not parts.query:
-                return parts._replace(path=path + missing, fragment="").geturl()
-        return url
-
-    def _shown(self, url: str) -> str:
-        """The address without what may be secret in it; of foreign paths nothing is shown."""
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return "***"
-        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        known = self._is_ours(url) and not parts.query
-        return f"{place}{parts.path}" if known else f"{place}/***"
+        ours = bool(info.url) and (info.url == wanted or self._address.is_ours(info.url))
+        return WebhookStatus(subscribed=ours, urls=[self._address.shown(info.url)] if info.url else [])
 
 
 def _named(place: Place, sent: Sent) -> MessageId:
@@ -359,13 +332,3 @@ def _data(numbered: str, label: str) -> str:
 
 def _too_large(detail: str) -> Rejected:
     return Rejected(f"{detail} Telegram gives files of up to 20 MB to bots.", channel=CHANNEL)
-
-
-def _web_address(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise Rejected("The webhook's address is not an address.", channel=CHANNEL) from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise Rejected("The webhook's address must start with https:// and a host.", channel=CHANNEL)
-    return parts

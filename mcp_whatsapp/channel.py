@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import structlog
 
@@ -29,6 +28,7 @@ from core.echoes import fingerprint
 from core.errors import ChannelError, NotFound, PeerUnreachable, RateLimited, Rejected, SessionLost
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId, UserId
 from core.media import check_file
+from core.webhook_address import WebhookAddress
 from mcp_whatsapp.client import (
     CHANNEL,
     WANTED_TYPES,
@@ -60,7 +60,6 @@ CAPABILITIES = Capabilities(
     webhook_slots="one",
     webhook_max_bytes=64 * 1024 * 1024,  # a delivery carries whole files in base64 (§4.2)
 )
-WEBHOOK_PATH = f"webhook/{CHANNEL}"
 #: Under which our phrase may come (§6.3), the likeliest first.
 PHRASE_HEADERS = ("authorization", "auth", "x-wappi-auth", "x-webhook-auth")
 SWEEP_PAGE, SWEEP_PAGES = 200, 10
@@ -86,6 +85,7 @@ class WhatsAppChannel:
         self._account = account
         self._fingerprint = fingerprint
         self._secret = settings.webhook_secret.get_secret_value()
+        self._address = WebhookAddress(self.name, account, self._secret)
         self._strict_header = settings.webhook_auth_header.lower()
         self._heard_header = ""
         self._bad_looks = 0
@@ -258,10 +258,11 @@ class WhatsAppChannel:
 
     async def subscribe_webhook(self, url: str) -> WebhookStatus:
         """Take the profile's only address, unless it is somebody else's (§3.7), and ask for the echoes."""
-        wanted = self._with_secret(url)
+        wanted = self._address.completed(url)
         known = await self._client.webhook_url_get()
         if known and not self._is_ours(known, wanted) and known != wanted:
-            said = f"The profile delivers to {self._shown(known)} only: unsubscribe that first, if it may go."
+            place = self._address.shown(known)
+            said = f"The profile delivers to {place} only: unsubscribe that first, if it may go."
             raise Rejected(said, channel=CHANNEL)
         await self._client.webhook_url_set(wanted)
         types = set((await self._client.get_status()).webhook_types or [])
@@ -272,13 +273,13 @@ class WhatsAppChannel:
     async def webhook_status(self) -> WebhookStatus:
         """`subscribed` when the address carries our secret; missing types are told by `troubles`."""
         url = await self._client.webhook_url_get()
-        ours = self._secret in url.split("/")
-        return WebhookStatus(subscribed=ours, urls=[self._shown(url)] if url else [])
+        ours = self._address.is_ours(url)
+        return WebhookStatus(subscribed=ours, urls=[self._address.shown(url)] if url else [])
 
     async def unsubscribe_webhook(self, url: str) -> WebhookStatus:
         """`url` as registered, without its secret, or as webhook_status shows it."""
         known = await self._client.webhook_url_get()
-        if known and (url in {known, self._shown(known)} or self._with_secret(url) == known):
+        if known and (url in {known, self._address.shown(known)} or self._address.completed(url) == known):
             await self._client.webhook_url_delete()
         return await self.webhook_status()
 
@@ -361,39 +362,5 @@ class WhatsAppChannel:
     def _is_ours(self, url: str, wanted: str) -> bool:
         """With our secret, or with one that we had before at the same place."""
         place = wanted.rpartition("/")[0]
-        same_place = place.endswith(f"/{WEBHOOK_PATH}/{self._account}") and url.startswith(f"{place}/")
-        return self._secret in url.split("/") or same_place
-
-    def _with_secret(self, url: str) -> str:
-        """The address that Wappi shall call: ours ends with account and secret. Raises Rejected."""
-        parts = _web_address(url)
-        path = parts.path.rstrip("/")
-        for ending, missing in (
-            ("", f"/{WEBHOOK_PATH}/{self._account}/{self._secret}"),
-            (f"/{WEBHOOK_PATH}", f"/{self._account}/{self._secret}"),
-            (f"/{WEBHOOK_PATH}/{self._account}", f"/{self._secret}"),
-        ):
-            if path.endswith(ending) and (ending or not path) and not parts.query:
-                return parts._replace(path=path + missing, fragment="").geturl()
-        return url
-
-    def _shown(self, url: str) -> str:
-        """The address without what may be secret in it; of foreign paths nothing is shown."""
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return "***"
-        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        head, found, rest = parts.path.partition(f"/{WEBHOOK_PATH}/")
-        account, _, secret = rest.partition("/")
-        return f"{place}{head}{found}{account}/***" if secret else f"{place}/***"
-
-
-def _web_address(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise Rejected("The webhook's address is not an address.", channel=CHANNEL) from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise Rejected("The webhook's address must start with https:// and a host.", channel=CHANNEL)
-    return parts
+        same_place = place.endswith(f"/webhook/{CHANNEL}/{self._account}") and url.startswith(f"{place}/")
+        return self._address.is_ours(url) or same_place

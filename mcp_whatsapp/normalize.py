@@ -24,15 +24,14 @@ from pydantic import ValidationError
 
 from core.channel import Arrival, ChatInfo, ChatMessage, Normalized
 from core.ids import AccountId, ChannelName
-from core.jsontext import without_surrogates
-from core.messages import NUL, Contact, Event, File, Image, IncomingMessage, Location, Media, Meta
+from core.messages import Contact, Event, File, Image, IncomingMessage, Location, Media, Meta
+from core.vendor_json import UnreadableError, first_mistake, storable
 from mcp_whatsapp import schemas
 from mcp_whatsapp.schemas import Item, address, moment, without_marks
 
 CHANNEL = ChannelName("whatsapp")
 #: The fingerprints of files: WhatsApp stores them anew, so their bytes cannot be compared.
 MARKS = {"image": "image", "ptt": "voice", "audio": "voice", "video": "video", "document": "document"}
-DEEPEST = 32
 #: Longer texts of a raw event are files in base64, or stand in the message already.
 LONGEST_KEPT = 4_096
 
@@ -69,10 +68,6 @@ class Said(NamedTuple):
     media: Media = Media()
 
 
-class _UnreadableError(ValueError):
-    """The event means nothing to us; the text says why."""
-
-
 def normalize(body: Any, whose: Whose) -> Normalized:
     """The meaning of a parsed delivery (§4), each of its events on its own. Raises nothing."""
     if isinstance(body, dict) and not body:
@@ -80,7 +75,7 @@ def normalize(body: Any, whose: Whose) -> Normalized:
     try:
         events = schemas.Delivery.model_validate(body).messages
     except ValidationError as error:
-        return Normalized(unknown=_where(error))
+        return Normalized(unknown=first_mistake(error))
     arrivals, reasons, foreign = [], dict[str, None](), set()
     for event in events:
         try:
@@ -90,8 +85,8 @@ def normalize(body: Any, whose: Whose) -> Normalized:
             elif arrival := _arrival(head.wh_type, event, whose):
                 arrivals.append(arrival)
         except ValidationError as error:
-            reasons[_where(error)] = None
-        except _UnreadableError as error:
+            reasons[first_mistake(error)] = None
+        except UnreadableError as error:
             reasons[str(error)] = None
     return Normalized(tuple(arrivals), unknown="; ".join(reasons)[:300], foreign=frozenset(foreign))
 
@@ -108,7 +103,7 @@ def arrivals_of_rows(rows: Iterable[Any], whose: Whose) -> list[Arrival]:
             said.insert(0, item.model_copy(update={"edited": False}))
         try:
             arrivals += [_message(one, row, whose) for one in said]
-        except (ValidationError, _UnreadableError):
+        except (ValidationError, UnreadableError):
             continue
     return sorted(arrivals, key=lambda arrival: arrival.message.timestamp)
 
@@ -123,7 +118,7 @@ def _arrival(wh_type: str, event: Any, whose: Whose) -> Arrival | None:
         return _message(Item.model_validate(event), event, whose)
     if wh_type in _SERVICE:
         return _SERVICE[wh_type](event, whose)
-    raise _UnreadableError(f"unknown wh_type {wh_type[:40]!r}")
+    raise UnreadableError(f"unknown wh_type {wh_type[:40]!r}")
 
 
 def _message(item: Item, raw: Any, whose: Whose) -> Arrival:
@@ -196,7 +191,7 @@ def _receipt(raw: Any, whose: Whose) -> Arrival | None:
     elif receipt.status in {"delivered", "read"}:
         told |= {"event": receipt.status, "external_message_id": receipt.id}
     else:
-        raise _UnreadableError(f"unknown delivery status {receipt.status[:40]!r}")
+        raise UnreadableError(f"unknown delivery status {receipt.status[:40]!r}")
     return Arrival(IncomingMessage.model_validate(told), key)
 
 
@@ -240,13 +235,13 @@ def said_in(item: Item) -> Said:
     """The words and attachments of a message by its type (§4.2)."""
     reader = _READERS.get(item.type)
     if reader is None:
-        raise _UnreadableError(f"unknown message type {item.type[:40]!r}")
+        raise UnreadableError(f"unknown message type {item.type[:40]!r}")
     return reader(item)
 
 
 def _words(item: Item) -> Said:
     if item.body is None and item.type != "reaction":
-        raise _UnreadableError(f"{item.type} without a body")
+        raise UnreadableError(f"{item.type} without a body")
     return Said(item.body or "")
 
 
@@ -354,7 +349,7 @@ def chat_messages(rows: Iterable[Any], phone: str | None) -> list[ChatMessage]:
 def _chat_message(item: Item, time: datetime, *, own: bool) -> ChatMessage:
     try:
         said = Said() if item.deleted else said_in(item)
-    except _UnreadableError:
+    except UnreadableError:
         said = Said()
     return ChatMessage(
         message_id=item.id,
@@ -371,30 +366,12 @@ def _chat_message(item: Item, time: datetime, *, own: bool) -> ChatMessage:
 
 def _known(time: datetime | None) -> datetime:
     if time is None:
-        raise _UnreadableError("no time: time and timestamp are missing or wrong")
+        raise UnreadableError("no time: time and timestamp are missing or wrong")
     return time
-
-
-def _where(error: ValidationError) -> str:
-    """The first thing that is wrong, without the customer's words."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}"[:200]
 
 
 def _kept(raw: dict[str, Any]) -> Any:
     """The vendor's own event for study, without the file (§4.2: tens of megabytes of base64)."""
     worded = str(raw.get("type")) in _WORDED
-    return _storable({name: value for name, value in raw.items() if name != "body" or worded})
-
-
-def _storable(value: Any, depth: int = 0) -> Any:
-    """A copy that PostgreSQL and JSON writers take: no NUL, no half emoji, not nested without end."""
-    if depth > DEEPEST:
-        raise _UnreadableError("nested too deeply")
-    if isinstance(value, str):
-        return without_surrogates(value[:LONGEST_KEPT].replace(NUL, ""))
-    if isinstance(value, list):
-        return [_storable(item, depth + 1) for item in value]
-    if isinstance(value, dict):
-        return {_storable(key): _storable(item, depth + 1) for key, item in value.items()}
-    return value
+    kept = {name: value for name, value in raw.items() if name != "body" or worded}
+    return storable(kept, longest=LONGEST_KEPT)

@@ -13,17 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     TypeAdapter,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
 )
 
-from core.messages import NUL
+from core.vendor_json import Lenient, Shape, without_nul
 
 #: Seconds of 9999-12-31; later moments are noise.
 LAST_SECOND = 253_402_214_400
@@ -56,17 +51,6 @@ def without_marks(name: str | None) -> str:
     return _DIRECTION_MARKS.sub("", name or "").strip()
 
 
-def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-def _without_nul(value: str) -> str:
-    return value.replace(NUL, "")
-
-
 def _one_as_many(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
@@ -79,10 +63,9 @@ def _web_address(value: str | None) -> str | None:
     return value if value and value.startswith(("https://", "http://")) else None
 
 
-Lenient = WrapValidator(_or_none)
 #: Opaque ids; NUL can be stored nowhere.
 TextId = Annotated[str, Field(min_length=1, max_length=400, pattern=r"^[^\x00]+$")]
-MaybeText = Annotated[Annotated[str, AfterValidator(_without_nul)] | None, Lenient]
+MaybeText = Annotated[Annotated[str, AfterValidator(without_nul)] | None, Lenient]
 MaybeFlag = Annotated[bool | None, Lenient]
 MaybeLink = Annotated[MaybeText, AfterValidator(_web_address)]
 Number = Annotated[Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, Lenient]
@@ -93,7 +76,7 @@ def _texts_only(value: Any) -> Any:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-Texts = Annotated[list[Annotated[str, AfterValidator(_without_nul)]], BeforeValidator(_texts_only), Lenient]
+Texts = Annotated[list[Annotated[str, AfterValidator(without_nul)]], BeforeValidator(_texts_only), Lenient]
 
 
 def moment(*written: Any) -> datetime | None:
@@ -123,12 +106,6 @@ def _found(pattern: re.Pattern[str], card: str | None) -> str | None:
 
 def _called(*names: str) -> Any:
     return Field(default=None, validation_alias=AliasChoices(*names))
-
-
-class Shape(BaseModel):
-    """A frozen part of an answer."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Timed(Shape):
@@ -336,16 +313,16 @@ class Dialog(Shape):
 class Dialogs(Done):
     """§3.4; a chat that cannot be read is None, so that the offsets stay right."""
 
-    dialogs: Annotated[
-        list[Annotated[Dialog | None, Lenient]], BeforeValidator(_nothing_as_none_of_them)
-    ] = []
+    dialogs: Annotated[list[Annotated[Dialog | None, Lenient]], BeforeValidator(_nothing_as_none_of_them)] = (
+        Field(default_factory=list)
+    )
     total_count: Number = None
 
 
 class Messages(Done):
     """§3.5; rows as they came. An empty chat has a `detail` in place of the list (§7)."""
 
-    messages: Annotated[list[Any], BeforeValidator(_nothing_as_none_of_them)] = []
+    messages: Annotated[list[Any], BeforeValidator(_nothing_as_none_of_them)] = Field(default_factory=list)
     total_count: Number = None
 
 

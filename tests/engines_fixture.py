@@ -30,6 +30,11 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
 @pytest.fixture
 def redis_url(engines: Engines) -> str:
     """An empty logical database."""
+    return empty_redis(engines)
+
+
+def empty_redis(engines: Engines) -> str:
+    """The address of the next logical database, emptied; it comes round again after 63 others."""
     url = f"{engines.redis_url.removesuffix('/0')}/{next(_databases)}"
     with redis.Redis.from_url(url) as client:
         client.flushdb()

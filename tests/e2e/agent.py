@@ -5,9 +5,7 @@ from typing import Any
 from tests.system import System, patiently
 
 
-def turn_of(
-    system: System, customer: str, *, account: str = "", seconds: float = 20
-) -> dict[str, Any]:
+def turn_of(system: System, customer: str, *, account: str = "", seconds: float = 20) -> dict[str, Any]:
     """The next turn of this customer, of any account or of one; turns of others are given back."""
     others = []
     try:

@@ -1,7 +1,6 @@
 """Bad input at every door of the running system: a clear answer, nothing lost, nothing crashed."""
 
 import json
-import subprocess
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -11,8 +10,8 @@ import pytest
 import redis
 
 from core.keys import Keys
-from launcher.binaries import postgres_server
 from tests.e2e.agent import delivered, reply, shown, turn_of
+from tests.e2e.database import select
 from tests.system import System, patiently
 
 pytestmark = pytest.mark.e2e
@@ -269,11 +268,9 @@ def test_the_documented_keys_and_tables_tell_the_truth(
 
     assert gathering == [b"list", b"string"]
     assert due
-    clients = _select(
-        system, "SELECT id, telegram_id, avito_id, vk_id, whatsapp_id, phone, name FROM clients"
-    )
-    appeals = _select(system, "SELECT id, channel, external_chat_id, status FROM appeals")
-    history = _select(
+    clients = select(system, "SELECT id, telegram_id, avito_id, vk_id, whatsapp_id, phone, name FROM clients")
+    appeals = select(system, "SELECT id, channel, external_chat_id, status FROM appeals")
+    history = select(
         system, "SELECT id, channel, message_type, message_text, external_chat_id FROM messages_history"
     )
     assert next(row for row in clients if row[0] == turn["client_id"])[-1] == customer
@@ -285,10 +282,3 @@ def test_the_documented_keys_and_tables_tell_the_truth(
 def _letters(queue: "redis.Redis", door: str) -> list[dict[str, Any]]:
     stored: Any = queue.hgetall(KEYS.dead(door))
     return [json.loads(stored[name]) for name in sorted(stored)]
-
-
-def _select(system: System, query: str) -> list[list[str]]:
-    psql = postgres_server().with_name("psql")
-    url = system.environment("orchestrator")["DATABASE_URL"]
-    done = subprocess.run([psql, "-XAtF", "\t", "-c", query, url], check=True, capture_output=True, text=True)
-    return [line.split("\t") for line in done.stdout.splitlines()]

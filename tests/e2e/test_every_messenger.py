@@ -10,7 +10,7 @@ import pytest
 from core.registry import CHANNELS
 from launcher.engines import Engines
 from tests.e2e.agent import reply, shown, turn_of
-from tests.engines_fixture import database
+from tests.engines_fixture import database, empty_redis
 from tests.system import System, patiently, running
 
 pytestmark = pytest.mark.e2e
@@ -23,9 +23,8 @@ _numbers = itertools.count(1)
 def everything(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Every messenger, as `eldoleado run` has them; the tests are the agent, or start the demo agent."""
     folder = tmp_path_factory.mktemp("everything")
-    redis_url = f"{engines.redis_url.removesuffix('/0')}/0"
     with database(engines) as url:
-        made = System(folder, redis_url=redis_url, database_url=url, channels=tuple(MESSENGERS))
+        made = System(folder, redis_url=empty_redis(engines), database_url=url, channels=tuple(MESSENGERS))
         with running(made):
             made.start_all()
             yield made

@@ -1,0 +1,363 @@
+"""Several accounts of a channel in one process each: own keys, own paths, own limits, never mixed."""
+
+import itertools
+import json
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from core.keys import Keys
+from launcher.engines import Engines
+from tests.e2e.accounts_system import (
+    AVITO,
+    FIRST,
+    INSTAGRAM,
+    LIMITED_RATE,
+    SECOND,
+    SHOP,
+    THIRD,
+    VK,
+    WORKSHOP,
+    Place,
+    accounts_system,
+    instagram_number,
+)
+from tests.e2e.agent import delivered, reply, turn_of
+from tests.e2e.database import select
+from tests.e2e.test_mcp import client
+from tests.system import System, patiently
+
+pytestmark = pytest.mark.e2e
+
+CHANNELS = pytest.mark.parametrize("places", [AVITO, VK], ids=["avito", "vk"])
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def world(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Two accounts of Avito, three of VK, two of Instagram."""
+    with accounts_system(engines, tmp_path_factory.mktemp("accounts")) as made:
+        yield made
+
+
+@pytest.fixture
+def customer(world: System) -> Iterator[str]:
+    """Somebody of whom no account has heard; all vendors behave again afterwards."""
+    yield f"neighbour-{next(_numbers)}"
+    for place in (*AVITO, *VK):
+        place.misbehave(world)
+
+
+@pytest.fixture
+def queue(world: System) -> Iterator["redis.Redis"]:
+    """The system's own Redis."""
+    with redis.Redis.from_url(world.environment("orchestrator")["REDIS_URL"]) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("channel", "accounts"),
+    [("avito", ["shop", "work-shop"]), ("vk", ["first", "second", "third"]), ("instagram", list(INSTAGRAM))],
+)
+def test_health_and_info_show_each_account(world: System, channel: str, accounts: list[str]) -> None:
+    health = world.get(f"mcp_{channel}", "/health")
+    info = world.get(f"mcp_{channel}", "/info")
+
+    assert health["accounts"] == {name: {"healthy": True, "troubles": []} for name in accounts}
+    assert list(info["accounts"]) == accounts
+    for state in info["accounts"].values():
+        assert (state["vendor_up"], state["healthy"], state["troubles"]) == (True, True, [])
+        assert state["checked_at"]
+
+
+@CHANNELS
+def test_each_account_subscribes_its_own_path(world: System, places: Sequence[Place]) -> None:
+    """At its own vendor, with a secret of its own; the answer shows no secret."""
+    for place in places:
+        status = world.get(place.service, "/api/webhook/status", account=place.account)
+
+        address = f"{world.url(place.service)}/webhook/{place.channel}/{place.account}/***"
+        assert status == {"subscribed": True, "urls": [address]}
+
+
+@pytest.mark.promise("no-mixing")
+@CHANNELS
+def test_the_same_chat_of_several_accounts_is_as_many_conversations(
+    world: System, customer: str, places: Sequence[Place]
+) -> None:
+    """The vendors give equal ids; a reply goes to the account that was written to and to no other."""
+    written = [place.hears(world, customer, f"Это {customer}, пишу в {place.account}") for place in places]
+    turns = [place.turn(world, customer) for place in places]
+    for place, turn in zip(places, turns, strict=True):
+        reply(world, turn, f"Отвечает {place.account}")
+
+    assert len({one["chat_id"] for one in written}) == 1
+    assert {turn["chat_id"] for turn in turns} == {written[0]["chat_id"]}
+    for name in ("turn_id", "appeal_id", "client_id"):
+        assert len({turn[name] for turn in turns}) == len(places), name
+    for place, turn in zip(places, turns, strict=True):
+        assert [one["text_untrusted"] for one in turn["messages"]] == [
+            f"Это {customer}, пишу в {place.account}"
+        ]
+        assert place.shown(world, customer) == [f"Отвечает {place.account}"]
+    assert [len(place.shown(world, customer)) for place in places] == [1] * len(places)
+
+
+@pytest.mark.promise("no-mixing")
+def test_equal_message_ids_of_two_accounts_are_two_messages(world: System, customer: str) -> None:
+    """VK numbers the messages of a chat from 1; Avito's ids are forced to be the same."""
+    numbered = [place.hears(world, customer, f"Номер один, {customer}") for place in VK]
+    chat = [place.hears(world, customer, f"Привет, {customer}") for place in AVITO][0]["chat_id"]
+    for place in AVITO:
+        place.turn(world, customer)
+    message_id = uuid.uuid4().hex
+    for place in (*AVITO, *AVITO):
+        pushed = place.webhook(world, _push(place.number, chat, message_id, customer), secret=place.secret)
+        assert pushed.status_code == 200
+
+    assert len({one["message_ids"][0] for one in numbered}) == 1
+    assert len({place.turn(world, customer)["turn_id"] for place in VK}) == len(VK)
+    stored = select(
+        world,
+        "SELECT account, count(*) FROM messages_history"
+        f" WHERE channel = 'avito' AND external_message_id = '{message_id}' GROUP BY account ORDER BY account",
+    )
+    assert stored == [["shop", "1"], ["work-shop", "1"]]
+
+
+@pytest.mark.promise("no-mixing")
+def test_identities_and_appeals_are_kept_per_account(world: System, customer: str) -> None:
+    """The same user id in two accounts is two people; closing the case of one leaves that of the other."""
+    user = SHOP.hears(world, customer, f"Вопрос, {customer}")["customer_id"]
+    WORKSHOP.hears(world, customer, f"Вопрос, {customer}")
+    first = {place: place.turn(world, customer) for place in AVITO}
+    for turn in first.values():
+        reply(world, turn, "Ответ")
+    world.post("orchestrator", f"/api/appeals/{first[SHOP]['appeal_id']}/close", {"reason": "done"})
+    for place in AVITO:
+        place.hears(world, customer, f"Ещё вопрос, {customer}")
+    again = {place: place.turn(world, customer) for place in AVITO}
+
+    identities = select(
+        world,
+        "SELECT account, client_id FROM identities"
+        f" WHERE channel = 'avito' AND external_user_id = '{user}' ORDER BY account",
+    )
+    assert identities == [["shop", first[SHOP]["client_id"]], ["work-shop", first[WORKSHOP]["client_id"]]]
+    assert {place: turn["client_id"] for place, turn in again.items()} == {
+        place: turn["client_id"] for place, turn in first.items()
+    }
+    assert again[SHOP]["appeal_id"] != first[SHOP]["appeal_id"]
+    assert again[WORKSHOP]["appeal_id"] == first[WORKSHOP]["appeal_id"]
+    assert [line["text_untrusted"] for line in again[WORKSHOP]["history"]] == [f"Вопрос, {customer}", "Ответ"]
+
+
+@pytest.mark.promise("closed")
+def test_the_secret_of_one_account_does_not_open_another(
+    world: System, queue: "redis.Redis", customer: str
+) -> None:
+    before = queue.hlen(Keys().dead("webhook:avito")), queue.hlen(Keys().dead("webhook:vk"))
+    push = _push(WORKSHOP.number, "u2i-x", uuid.uuid4().hex, customer)
+    event = {"type": "message_new", "group_id": SECOND.number, "secret": FIRST.secret, "object": {}}
+    answers = [
+        WORKSHOP.webhook(world, push, secret=SHOP.secret),
+        WORKSHOP.webhook(world, push),
+        SECOND.webhook(world, event),
+        httpx.post(f"{world.url('mcp_avito')}/webhook/avito/other/{SHOP.secret}", json=push),
+        httpx.post(f"{world.url('mcp_avito')}/webhook/avito", json=push),
+    ]
+
+    assert [answer.status_code for answer in answers] == [401] * len(answers)
+    assert before == (queue.hlen(Keys().dead("webhook:avito")), queue.hlen(Keys().dead("webhook:vk")))
+
+
+def test_an_event_of_one_account_at_the_door_of_another_is_kept_and_not_queued(
+    world: System, queue: "redis.Redis", customer: str
+) -> None:
+    """An address that was registered at the wrong account must not answer strangers."""
+    message_id = uuid.uuid4().hex
+    push = _push(SHOP.number, "u2i-x", message_id, customer)
+
+    assert WORKSHOP.webhook(world, push, secret=WORKSHOP.secret).status_code == 200
+    letters: Any = queue.hgetall(Keys().dead("webhook:avito"))
+    [letter] = [one for one in map(json.loads, letters.values()) if message_id in one["payload"]]
+    assert "other_account" in (letter["reason"], letter["detail"])
+    assert not queue.exists(Keys().seen("avito", WORKSHOP.account, f"{message_id}:text"))
+
+
+@pytest.mark.promise("no-mixing")
+@CHANNELS
+def test_an_idempotency_key_of_one_account_does_not_shadow_that_of_another(
+    world: System, customer: str, places: Sequence[Place]
+) -> None:
+    for place in places:
+        chat = place.hears(world, customer, f"Жду, {customer}")["chat_id"]
+    bodies = [
+        {"chat_id": chat, "text": f"Из {place.account}", "account": place.account, "idempotency_key": "k"}
+        for place in places
+    ]
+    queued = [
+        body | {"channel": place.channel, "idempotency_key": "q", "text": f"Очередь {place.account}"}
+        for place, body in zip(places, bodies, strict=True)
+    ]
+    service = places[0].service
+
+    sent = [world.post(service, "/api/messages/send", body) for body in bodies]
+    again = [world.post(service, "/api/messages/send", body) for body in bodies]
+    accepted = [world.post("orchestrator", "/api/messages/send", body) for body in queued]
+
+    assert [one["duplicate"] for one in sent] == [False] * len(places)
+    assert again == [{**one, "duplicate": True} for one in sent]
+    assert [one["status"] for one in accepted] == ["queued"] * len(places)
+    for place, delivery in zip(places, accepted, strict=True):
+        delivered(world, delivery["delivery_id"])
+        assert place.shown(world, customer, 2) == [f"Из {place.account}", f"Очередь {place.account}"]
+
+
+async def test_tools_and_rest_take_the_account_and_name_those_that_exist(
+    world: System, customer: str
+) -> None:
+    chat = WORKSHOP.hears(world, customer, f"Только сюда, {customer}")["chat_id"]
+    listed = {
+        place: [
+            one["chat_id"] for one in world.get("mcp_avito", "/api/chats", account=place.account)["chats"]
+        ]
+        for place in AVITO
+    }
+    async with client(world, "mcp_avito") as avito:
+        read = await avito.call_tool("list_messages", {"chat_id": chat, "account": "work-shop"})
+        unknown = await avito.call_tool("list_messages", {"chat_id": chat, "account": "nobody"})
+    url = f"{world.url('mcp_avito')}/api/chats"
+    answers = [world.http.get(url, params=query) for query in ({"account": "nobody"}, {})]
+    message = {"channel": "avito", "account": "nobody", "chat_id": chat, "text": "Кому?"}
+    lost = world.post("orchestrator", "/api/messages/send", message)["delivery_id"]
+
+    assert chat in listed[WORKSHOP]
+    assert chat not in listed[SHOP]
+    assert f"Только сюда, {customer}" in str(read.structured_content)
+    told = [str(unknown.content), *(answer.json()["detail"] for answer in answers)]
+    told.append(delivered(world, lost, state="failed")["error"])
+    assert all("known: shop, work-shop" in one for one in told), told
+    assert [answer.status_code for answer in answers] == [404, 404]
+
+
+def test_a_rate_limit_of_one_account_does_not_slow_the_other(world: System, customer: str) -> None:
+    """Not even when every chat of the limited account has something to say."""
+    crowd = [f"{customer}-{number}" for number in range(12)]
+    chats = [SHOP.hears(world, one, "Жду")["chat_id"] for one in crowd]
+    WORKSHOP.hears(world, customer, f"И я жду, {customer}")
+    turn = WORKSHOP.turn(world, customer)
+    SHOP.misbehave(world, rate_limit={"calls": 1000, "retry_after": 6})
+    held = [
+        world.post("orchestrator", "/api/messages/send", {**_to(SHOP, chat), "text": "Позже"})["delivery_id"]
+        for chat in chats
+    ]
+    for _ in patiently(10):
+        begun = [world.get("orchestrator", f"/api/deliveries/{one}")["attempts"] for one in held]
+        if sum(begun) >= 10:
+            break
+
+    started = time.monotonic()
+    delivered(world, reply(world, turn, "Сразу")["delivery_id"])
+    took = time.monotonic() - started
+    waiting = [world.get("orchestrator", f"/api/deliveries/{one}")["state"] for one in held]
+    SHOP.misbehave(world)
+
+    assert "sent" not in waiting
+    assert took < 4
+    for one in held:
+        delivered(world, one, seconds=30)
+    assert SHOP.shown(world, crowd[0]) == ["Позже"]
+
+
+def test_each_account_has_limits_of_its_own(world: System) -> None:
+    """The third community is set to 5 calls a second, the others to VK's own rate."""
+    calls, took = 10, {}
+    for place in (FIRST, THIRD):
+        started = time.monotonic()
+        for _ in range(calls):
+            world.get("mcp_vk", "/api/chats", account=place.account, limit=1)
+        took[place] = time.monotonic() - started
+
+    assert took[THIRD] >= (calls - 1) / LIMITED_RATE * 0.9
+    assert took[FIRST] < took[THIRD]
+
+
+def test_a_lost_subscription_is_made_again_without_touching_the_others(world: System, customer: str) -> None:
+    before = {place.account: len(_subscribed(world, place)) for place in VK}
+    SECOND.misbehave(world, unsubscribed=True)
+    for _ in patiently(20):
+        if len(_subscribed(world, SECOND)) > before["second"]:
+            break
+    world.await_subscription("mcp_vk")
+
+    after = {place.account: len(_subscribed(world, place)) for place in VK}
+    assert after == {**before, "second": before["second"] + 1}
+    for place in VK:
+        place.hears(world, customer, f"Слышно? {customer}")
+        reply(world, place.turn(world, customer), f"Слышно, {place.account}")
+        assert place.shown(world, customer) == [f"Слышно, {place.account}"]
+
+
+@pytest.mark.promise("no-mixing")
+def test_one_delivery_with_entries_of_two_accounts_is_split(world: System, customer: str) -> None:
+    """Instagram knows one address per app and joins what is for its accounts."""
+    world.post("sandbox", "/instagram/_sandbox/hold", {})
+    chats = {
+        account: world.write(
+            customer, "instagram", text=f"Это {customer}", ad=instagram_number(world, account)
+        )["chat_id"]
+        for account in INSTAGRAM
+    }
+    world.post("sandbox", "/instagram/_sandbox/release", {"in_one": True})
+    turns = {account: turn_of(world, customer, account=account) for account in INSTAGRAM}
+    for account, turn in turns.items():
+        delivered(world, reply(world, turn, f"Отвечает {account}")["delivery_id"])
+
+    [batch] = [one for one in _deliveries(world, "instagram") if one["type"] == "batch"]
+    assert (batch["url"], batch["status"]) == (f"{world.url('mcp_instagram')}/webhook/instagram", 200)
+    for account, turn in turns.items():
+        assert turn["chat_id"] == chats[account]
+        assert len(turn["messages"]) == 1
+        path = f"/control/instagram/customers/{customer}/messages"
+        seen = world.get("sandbox", path, chat=chats[account])["messages"]
+        assert [one["text"] for one in seen if one["direction"] == "out"] == [f"Отвечает {account}"]
+    letters = select(world, "SELECT count(DISTINCT client_id) FROM identities WHERE channel = 'instagram'")
+    assert letters == [["2"]]
+
+
+def _push(account: int, chat: str, message_id: str, words: str) -> dict[str, Any]:
+    """What Avito delivers when a customer writes."""
+    value = {
+        "id": message_id,
+        "chat_id": chat,
+        "chat_type": "u2i",
+        "user_id": account,
+        "author_id": 702_000_009,
+        "created": int(time.time()),
+        "type": "text",
+        "content": {"text": words},
+    }
+    return {"id": f"wh-{message_id}", "version": "v3.0.0", "payload": {"type": "message", "value": value}}
+
+
+def _to(place: Place, chat: str) -> dict[str, str]:
+    return {"channel": place.channel, "account": place.account, "chat_id": chat}
+
+
+def _subscribed(world: System, place: Place) -> list[dict[str, Any]]:
+    """How often the watchdog has subscribed this account."""
+    lines = [
+        json.loads(line) for line in world.log(place.service).splitlines() if '"subscribed_again"' in line
+    ]
+    return [line for line in lines if line["account"] == place.account]
+
+
+def _deliveries(world: System, channel: str) -> list[dict[str, Any]]:
+    log: list[dict[str, Any]] = world.get("sandbox", f"/control/{channel}/deliveries")["deliveries"]
+    return log

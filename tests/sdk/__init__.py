@@ -1,0 +1,1 @@
+"""Public SDKs, unmodified, as clients of the simulated vendors over real HTTP."""
