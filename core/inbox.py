@@ -224,6 +224,8 @@ class Inbox:
 
 def _entry(arrival: Arrival) -> _Entry:
     message = arrival.message
+    if arrival.own and message.event != "operator_message":
+        message = message.model_copy(update={"own": True})
     return _Entry(
         channel=message.channel,
         account=message.account,

@@ -194,6 +194,7 @@ class IncomingMessage(_Frozen):
     media: Media = Media()
     meta: Meta = Meta()
     reply_to: Reference = None
+    own: bool = Field(default=False, description="an edit, deletion or reaction by the business itself")
 
     @model_validator(mode="before")
     @classmethod

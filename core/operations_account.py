@@ -16,7 +16,7 @@ from core.channel import (
     TokenStatus,
     WebhookStatus,
 )
-from core.errors import Rejected
+from core.errors import NotFound, Rejected
 from core.ids import AccountId
 from core.operations import Operation
 
@@ -102,8 +102,13 @@ class AccountAffairs:
     ) -> MediaLink:
         """Get a link that opens a voice note or file now."""
         channel = self._accounts.one(account).channel
+        passed_on = self._links if isinstance(channel, OpensFiles) else None
         if isinstance(channel, ResolvesMedia):
-            return await channel.media_link(file_id)
-        if self._links is None or not isinstance(channel, OpensFiles):
+            try:
+                return await channel.media_link(file_id)
+            except NotFound:  # the vendor may have the bytes without a link
+                if passed_on is None:
+                    raise
+        if passed_on is None:
             raise Rejected(f"The account {account!r} cannot do this.")
-        return self._links.link(self._accounts.name(account), file_id)
+        return passed_on.link(self._accounts.name(account), file_id)

@@ -100,16 +100,24 @@ class _Door:
             return from_channel_error(error)
 
     async def _receive(self, request: Request) -> Response:
-        shown = _shown(request, await self._body(request))
         addressed = self._addressed(request)
+        self._refuse_strangers(request, addressed)
+        shown = _shown(request, await self._body(request))
         agreed = next(filter(None, (_handshake(channel, shown) for channel in addressed)), None)
         if agreed is not None:
             return PlainTextResponse(agreed)
         believed = [channel for channel in addressed if shown.method == "POST" and channel.verify(shown)]
         if not believed:
-            raise Problem(problem(401, "unauthorized", "This is not an authentic delivery."))
+            raise Problem(_unauthentic())
         await self._take(believed, shown.body, request.headers.get("content-type", ""))
         return _ANSWERS[believed[0].capabilities.webhook_answer]
+
+    def _refuse_strangers(self, request: Request, addressed: Sequence[Channel]) -> None:
+        """Before the body is read, where the body proves nothing: it may be tens of megabytes."""
+        outside = self._some.capabilities.webhook_authenticity in ("path_secret", "secret_header")
+        shown = _shown(request, b"")
+        if outside and shown.method == "POST" and not any(channel.verify(shown) for channel in addressed):
+            raise Problem(_unauthentic())
 
     def _addressed(self, request: Request) -> list[Channel]:
         """The account of the path; without one the default, or all where they share an address."""
@@ -194,6 +202,10 @@ def _shown(request: Request, body: bytes) -> WebhookRequest:
 
 def _handshake(channel: Channel, shown: WebhookRequest) -> str | None:
     return channel.handshake(shown) if isinstance(channel, ShakesHands) else None
+
+
+def _unauthentic() -> Response:
+    return problem(401, "unauthorized", "This is not an authentic delivery.")
 
 
 def _too_large(largest: int) -> Response:

@@ -54,8 +54,7 @@ from mcp_vk.settings import CAPABILITIES, VkSettings
 
 #: Ours: VK only says that its links expire.
 MEDIA_LINK_SECONDS = 600
-LARGEST_PAGE = 200
-SWEPT_MESSAGES = 1_000
+LARGEST_PAGE, SWEPT_MESSAGES = 200, 1_000
 WEBHOOK_PATH = f"webhook/{CHANNEL}"
 #: VK asks a new address at once; how long to wait before each look whether it liked the answer.
 CONFIRMING = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
@@ -176,7 +175,6 @@ class VkChannel:
         return Profile(user_id=user_id, name_untrusted=users[0].name, avatar_url=users[0].photo_100 or "")
 
     async def may_write(self, user_id: UserId) -> bool:
-        """Whether the person lets the community write (§3.2)."""
         return await self._client.messages_is_messages_from_group_allowed(peer_of(user_id))
 
     async def list_chats(self, limit: int, cursor: str) -> ChatPage:
@@ -223,10 +221,8 @@ class VkChannel:
         try:
             async with asyncio.timeout(SHORT_WAIT_SECONDS):
                 await self._client.groups_get_by_id()
-        except RateLimited:
-            return True
-        except (ChannelError, TimeoutError):
-            return False
+        except (ChannelError, TimeoutError) as error:
+            return isinstance(error, RateLimited)
         return True
 
     async def troubles(self) -> Sequence[Trouble]:
@@ -268,7 +264,8 @@ class VkChannel:
         """
         address = self._address(url)
         ours = [one for one in await self._servers() if self._bare(one.url) == address]
-        living = next((one.id for one in ours if self._delivers(one)), 0)
+        asked = next((one.id for one in ours if one.status == "wait"), 0)  # by another replica
+        living = next((one.id for one in ours if self._delivers(one)), 0) or await self._confirmed(asked)
         for old in ours:
             if old.id != living:
                 await self._client.groups_delete_callback_server(old.id)
@@ -350,17 +347,21 @@ class VkChannel:
         self._confirmation = self._confirmation or code
         url = f"{address}/{code}" if address.endswith(self._path) else address
         number = await self._client.groups_add_callback_server(url, "eldoleado", self._secret)
-        status: str | None = None
-        for pause in CONFIRMING:
-            await self._client.timing.sleep(pause)
-            status = next((one.status for one in await self._servers() if one.id == number), "failed")
-            if status in {"ok", "failed"}:
-                break
-        if status != "ok":
-            await self._client.groups_delete_callback_server(number)
+        if not await self._confirmed(number):
+            with suppress(NotFound):
+                await self._client.groups_delete_callback_server(number)
             said = "VK asked this address for its code and got no right answer. Can the internet reach it?"
             raise Rejected(said, channel=CHANNEL)
         return number
+
+    async def _confirmed(self, number: int) -> int:
+        """The same number as soon as VK is content with that server; 0 when it is not, or there is none."""
+        for pause in CONFIRMING if number else ():
+            await self._client.timing.sleep(pause)
+            status = next((one.status for one in await self._servers() if one.id == number), "failed")
+            if status in {"ok", "failed"}:
+                return number if status == "ok" else 0
+        return 0
 
     def _address(self, url: str) -> str:
         """The address without its code; ours ends with the account. Raises Rejected."""
@@ -368,9 +369,8 @@ class VkChannel:
         if parts is None:
             raise Rejected("The address must be https://host, without user and query.", channel=CHANNEL)
         path = (parts[2] or "").rstrip("/")
-        if not path:
-            return f"{parts[1]}{self._path}"
-        return f"{parts[1]}{path}/{self._account}" if path.endswith(f"/{WEBHOOK_PATH}") else parts[1] + path
+        completed = f"{path}/{self._account}" if path.endswith(f"/{WEBHOOK_PATH}") else path or self._path
+        return self._bare(parts[1] + completed)
 
     def _bare(self, url: str) -> str:
         head, ours, code = url.rpartition(f"{self._path}/")

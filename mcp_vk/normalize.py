@@ -22,7 +22,8 @@ from pydantic import ValidationError
 from core.channel import Arrival, ChatInfo, ChatMessage, Normalized
 from core.ids import AccountId, ChannelName, ChatId, MessageId, UserId
 from core.jsontext import UnreadableJSON, read_json, without_surrogates, write_json
-from core.messages import NUL, Event, File, Image, IncomingMessage, Location, Media, Meta
+from core.messages import Event, File, Image, IncomingMessage, Location, Media, Meta
+from core.vendor_json import UnreadableError, first_mistake, without_nul
 from mcp_vk.schemas import (
     CHATS_FROM,
     LAST_SECOND,
@@ -99,10 +100,6 @@ class Said(NamedTuple):
         return "\n".join(filter(None, self.words))
 
 
-class _UnreadableError(ValueError):
-    """The body means nothing to us; the text says why."""
-
-
 def normalize(body: Any, here: Here) -> Normalized:
     """The meaning of a parsed delivery (§4.1). Raises nothing."""
     try:
@@ -113,8 +110,8 @@ def normalize(body: Any, here: Here) -> Normalized:
             return Normalized()
         return Normalized((_arrival(event, here),))
     except ValidationError as error:
-        return Normalized(unknown=_where(error))
-    except _UnreadableError as error:
+        return Normalized(unknown=first_mistake(error))
+    except UnreadableError as error:
         return Normalized(unknown=str(error))
 
 
@@ -137,7 +134,7 @@ def _arrival(event: Callback, here: Here) -> Arrival:
         message = Message.model_validate(given.get("message", given))  # message_new wraps it (§0.4)
         return _of_message(message, here, edited=event.type == "message_edit")
     if event.type not in GESTURES:
-        raise _UnreadableError(f"unknown event type {event.type[:40]!r}")
+        raise UnreadableError(f"unknown event type {event.type[:40]!r}")
     raw = _storable(given)
     delivery = f"{event.type}:{event.event_id or _digest(write_json(raw))}"
     return _of_gesture(event.type, delivery, raw, here)
@@ -232,7 +229,7 @@ def _gesture(kind: str, gesture: Gesture, delivery: str) -> tuple[str, str, str]
         name = f"{about}:press:{gesture.event_id or delivery}"
         return name, name, _payload(gesture.payload)
     if gesture.cmid is None:
-        raise _UnreadableError(f"{kind} names no message")
+        raise UnreadableError(f"{kind} names no message")
     if kind == "message_read":
         return about, f"{about}:read:{gesture.user_id}", ""
     number = gesture.reaction_id  # VK does not say which picture is which
@@ -380,18 +377,12 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _where(error: ValidationError) -> str:
-    """The first thing that is wrong, without the customer's words."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}"[:200]
-
-
 def _storable(value: Any, depth: int = 0) -> Any:
     """A copy that PostgreSQL and JSON writers take: no NUL, no half emoji, cut where it nests without end."""
     if depth > DEEPEST:
         return "…"
     if isinstance(value, str):
-        return without_surrogates(value.replace(NUL, ""))
+        return without_surrogates(without_nul(value))
     if isinstance(value, list):
         return [_storable(item, depth + 1) for item in value]
     if isinstance(value, Mapping):

@@ -9,18 +9,13 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     AliasPath,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
     model_validator,
 )
 
 from core.jsontext import without_surrogates
-from core.messages import NUL
+from core.vendor_json import Lenient, Shape, without_nul
 
 #: Seconds of 9999-12-31; later moments are noise.
 LAST_SECOND = 253_402_214_400
@@ -30,19 +25,12 @@ CHATS_FROM = 2_000_000_000
 Answer = TypeVar("Answer")
 
 
-def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
 def _or_nothing(value: Any) -> Any:
     return value if isinstance(value, list) else []
 
 
-def _storable(value: str) -> str:
-    return without_surrogates(value.replace(NUL, ""))
+def _kept(text: str) -> str:
+    return without_surrogates(without_nul(text))
 
 
 def _not_zero(value: int) -> int:
@@ -51,17 +39,16 @@ def _not_zero(value: int) -> int:
     return value
 
 
-Lenient = WrapValidator(_or_none)
 AList = BeforeValidator(_or_nothing)
-Int64 = Annotated[int, Field(strict=True, gt=-(2**63), lt=2**63)]
+Number = Annotated[int, Field(strict=True, gt=-(10**18), lt=10**18)]
 #: A user above 0, a community below (§1).
-PeerId = Annotated[Int64, AfterValidator(_not_zero)]
-MaybeInt = Annotated[Int64 | None, Lenient]
+PeerId = Annotated[Number, AfterValidator(_not_zero)]
+MaybeInt = Annotated[Number | None, Lenient]
 MaybePeer = Annotated[PeerId | None, Lenient]
 #: A number within one peer, counted from 1; the ids of the mailbox are 0 in group chats.
-Cmid = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+Cmid = Annotated[int, Field(strict=True, ge=1, lt=10**18)]
 MaybeCmid = Annotated[Cmid | None, Lenient]
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(_kept)]
 MaybeText = Annotated[Text | None, Lenient]
 Seconds = Annotated[Annotated[int, Field(strict=True, gt=0, lt=LAST_SECOND)] | None, Lenient]
 Degrees = Annotated[Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] | None, Lenient]
@@ -72,12 +59,6 @@ Flag = Annotated[bool | None, Lenient]
 def moment(seconds: int | None) -> datetime | None:
     """Unix seconds as a time in UTC."""
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
-
-
-class Shape(BaseModel):
-    """A piece of VK's JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
 class Reply(Shape, Generic[Answer]):
@@ -121,10 +102,10 @@ class Thing(Shape):
     transcript: MaybeText = None
     transcript_state: MaybeText = None
     price: MaybeText = Field(default=None, validation_alias=AliasPath("price", "text"))
-    sizes: Pictures = []
+    sizes: Pictures = Field(default_factory=list)
     orig_photo: Annotated[Picture | None, Lenient] = None
-    images: Pictures = []
-    attachments: Annotated[list["MaybeAttachment"], AList] = []
+    images: Pictures = Field(default_factory=list)
+    attachments: Annotated[list["MaybeAttachment"], AList] = Field(default_factory=list)
 
     @property
     def largest(self) -> str | None:
@@ -192,8 +173,8 @@ class Quoted(Shape):
     from_id: MaybePeer = None
     cmid: MaybeCmid = Field(default=None, alias="conversation_message_id")
     text: MaybeText = None
-    attachments: Annotated[list[MaybeAttachment], AList] = []
-    fwd_messages: Annotated[list[Annotated["Quoted | None", Lenient]], AList] = []
+    attachments: Annotated[list[MaybeAttachment], AList] = Field(default_factory=list)
+    fwd_messages: Annotated[list[Annotated["Quoted | None", Lenient]], AList] = Field(default_factory=list)
     geo: Annotated[Geo | None, Lenient] = None
 
 
@@ -214,7 +195,7 @@ class Message(Quoted):
     is_cropped: Flag = None
     action: Annotated[Action | None, Lenient] = None
     reply_message: Annotated[Quoted | None, Lenient] = None
-    raw: dict[str, Any] = Field(default={}, repr=False)
+    raw: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -233,7 +214,7 @@ class Callback(Shape):
     """§4.1: the envelope."""
 
     type: str
-    group_id: Int64
+    group_id: Number
     secret: Annotated[str, Field(repr=False)] = ""
     event_id: MaybeText = None
     object: Annotated[dict[str, Any] | None, Lenient] = None
@@ -275,7 +256,7 @@ MaybeConversation = Annotated[Conversation | None, Lenient]
 class User(Shape):
     """A person of `profiles` or users.get."""
 
-    id: Int64
+    id: Number
     first_name: MaybeText = None
     last_name: MaybeText = None
     photo_100: MaybeText = None
@@ -286,15 +267,15 @@ class User(Shape):
 
 
 class Group(Shape):
-    id: Int64
+    id: Number
     name: MaybeText = None
 
 
 class People(Shape):
     """Who is named beside an answer with `extended=1`."""
 
-    profiles: Annotated[list[Annotated[User | None, Lenient]], AList] = []
-    groups: Annotated[list[Annotated[Group | None, Lenient]], AList] = []
+    profiles: Annotated[list[Annotated[User | None, Lenient]], AList] = Field(default_factory=list)
+    groups: Annotated[list[Annotated[Group | None, Lenient]], AList] = Field(default_factory=list)
 
     @property
     def names(self) -> dict[int, str]:
@@ -317,7 +298,7 @@ class Page(People, Generic[Answer]):
     """
 
     items: list[Annotated[Answer | None, Lenient]]
-    conversations: Annotated[list[MaybeConversation], AList] = []
+    conversations: Annotated[list[MaybeConversation], AList] = Field(default_factory=list)
 
 
 class Permissions(Shape):
@@ -369,7 +350,7 @@ class Server(Shape):
 class CallbackSettings(Shape):
     """Which events a server gets; 0 and 1."""
 
-    events: dict[str, Any] = {}
+    events: dict[str, Any] = Field(default_factory=dict)
 
 
 class Refusal(Shape):
@@ -394,6 +375,6 @@ class ErrorAnswer(Shape):
     def refusal(self) -> Refusal | None:
         """None when nothing was refused."""
         if isinstance(self.error, str):
-            return Refusal(words=", ".join(filter(None, (self.error, self.error_descr))))
+            return Refusal.model_construct(words=", ".join(filter(None, (self.error, self.error_descr))))
         rows = [row.error for row in self.response or [] if row.error]
         return self.error or next(iter(rows), None)

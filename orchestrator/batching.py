@@ -118,12 +118,12 @@ def gather(
 
 
 def taking_edits_as_messages(batch: Batch, unknown: Iterable[MessageId]) -> Batch:
-    """The same batch, in which an edit of a message that nobody has seen is that message."""
+    """The same batch, in which an edit of a message that nobody has seen is that message, of who wrote it."""
     unseen = set(unknown)
     if not any(change.event == "edit" and target_of(change) in unseen for change in batch.changes):
         return batch
     said = [
-        change.model_copy(update={"event": "message"})
+        change.model_copy(update={"event": "operator_message" if change.own else "message"})
         if change.event == "edit" and target_of(change) in unseen
         else change
         for change in batch.changes

@@ -74,7 +74,9 @@ class Vendor(Protocol):
         """What customers may write about: `[{id, title, note}]`; empty where there is no such thing."""
 
     def customers(self) -> list[dict[str, Any]]:
-        """`[{customer, id, blocked, chats: [{id, type, title, note}]}]`."""
+        """`[{customer, id, blocked, chats: [{id, type, title, note}]}]`; a chat may say that the shop is
+        `typing`, and which `keyboard` (rows of `button`s) is shown in place of the phone's own.
+        """
 
     def meet(self, customer: str) -> dict[str, Any]:
         """`{customer, id}` of the customer, made up on first sight."""
@@ -83,7 +85,9 @@ class Vendor(Protocol):
         """`{customer_id, chat_id, message_ids}`."""
 
     def seen_by(self, customer: str, chat: str | None) -> list[dict[str, Any]]:
-        """What the customer sees, oldest first."""
+        """What the customer sees, oldest first. Where the vendor has them: `edited`, `marks` (emoji of those
+        who reacted), `buttons` (rows of `button`s), `notes` (pop-ups that answered presses).
+        """
 
     def read(self, customer: str, chat: str | None) -> int:
         """The customer reads; how many messages were new."""
@@ -105,6 +109,13 @@ class Vendor(Protocol):
 
     def reset(self, *, everything: bool) -> None:
         """Forget conversations and faults; with `everything` also tokens and subscriptions."""
+
+
+def button(text: str, *, press: dict[str, Any] | None = None, url: str | None = None) -> dict[str, Any]:
+    """As the phone shows it: `press` is the letter that presses it, `url` what it opens; without both it
+    does nothing in the sandbox.
+    """
+    return {"text": text, "press": press, "url": url}
 
 
 def picture_of(given: bool | Attached) -> Media:

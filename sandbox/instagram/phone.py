@@ -1,6 +1,7 @@
 """What a customer sees on the phone. Pure."""
 
 from sandbox.instagram.shop import Chat, Json, Message
+from sandbox.vendor import button
 
 
 def chat_summary(chat: Chat) -> Json:
@@ -10,6 +11,7 @@ def chat_summary(chat: Chat) -> Json:
         "title": chat.account.name,
         "note": "печатает…" if chat.typing else None,
         "topic": None,
+        "typing": chat.typing,
     }
 
 
@@ -29,9 +31,23 @@ def seen_message(chat: Chat, message: Message) -> Json:
         "read": message.read_at is not None,
         "edited": message.edits > 0,
         "reactions": message.reactions,
+        "marks": list(message.reactions.values()),
+        "buttons": _quick_replies(message) if message is chat.alive()[-1] else [],
         "author": chat.account.name if message.own else chat.person.named,
         "via": message.via,
     }
+
+
+def _quick_replies(message: Message) -> list[list[Json]]:
+    """They are gone as soon as anybody writes. One's phone or address cannot be shared in the sandbox."""
+    return [[_quick_reply(given)] for given in message.extras.get("quick_replies", [])]
+
+
+def _quick_reply(given: Json) -> Json:
+    if given["content_type"] != "text":
+        return button(given["content_type"])
+    tap = {"type": "quick_reply", "text": given["title"], "content": {"payload": given["payload"]}}
+    return button(given["title"], press=tap)
 
 
 def _link(attachments: list[Json], kinds: set[str]) -> str | None:

@@ -15,6 +15,7 @@ from sandbox.max.settings import MaxSandboxSettings
 from sandbox.max.shop import Chat, Json, Shop
 from sandbox.max.views import chat_view, message_view
 
+TYPING_SHOWS = 5_000
 ACTIONS = ("typing_on", "sending_photo", "sending_video", "sending_audio", "sending_file")
 
 
@@ -77,11 +78,13 @@ class Chats:
         return JSONResponse(chat_view(self._shop, chat))
 
     async def _act(self, request: Request) -> None:
-        """What shows for some seconds is not kept; `mark_seen` reads the customer's messages."""
+        """Typing shows for some seconds; `mark_seen` reads the customer's messages."""
         chat, action = self._chat(request), (await body_of(request)).get("action")
         if action not in self._actions:
             invalid(f"action: must be among {', '.join(self._actions)}")
         self._doors.check_open(chat)
+        if action == "typing_on":
+            chat.typing_until = self._shop.now() + TYPING_SHOWS
         if action == "mark_seen":
             self._shop.mark_read(chat, by_bot=True)
 

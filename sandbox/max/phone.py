@@ -6,17 +6,20 @@ from sandbox.max.callbacks import Callbacks
 from sandbox.max.files import Files
 from sandbox.max.shop import Chat, Json, Message, Shop
 from sandbox.max.views import body_view, without_nulls
+from sandbox.vendor import button
 
+PRESSABLE = {"callback", "message", "request_contact", "request_geo_location"}
 TITLES = {"dialog": "Чат с ботом", "chat": "Группа", "channel": "Канал"}
 
 
-def chat_summary(chat: Chat) -> dict[str, Any]:
+def chat_summary(chat: Chat, now: int) -> dict[str, Any]:
     return {
         "id": str(chat.id),
         "type": chat.type,
         "title": chat.title or TITLES[chat.type],
         "note": "бот остановлен" if chat.stopped else None,
         "topic": None,
+        "typing": now < chat.typing_until,
     }
 
 
@@ -35,12 +38,28 @@ def seen_message(shop: Shop, files: Files, callbacks: Callbacks, message: Messag
             **body_view(message),
             **without_nulls({"link": message.link and message.link.message.mid}),
         },
+        "buttons": _buttons(message),
+        "edited": message.edited,
         "notes": callbacks.notes.get(message.mid, []),
         "created": message.timestamp // 1000,
         "read": message.read,
         "author": message.author.name if message.author else "",
         "via": message.via,
     }
+
+
+def _buttons(message: Message) -> list[list[dict[str, Any]]]:
+    keyboards = [a for a in message.body.attachments if a.get("type") == "inline_keyboard"]
+    shown = keyboards if message.via == "api" else []
+    return [
+        [_button(message, one) for one in row] for keyboard in shown for row in keyboard["payload"]["buttons"]
+    ]
+
+
+def _button(message: Message, given: Json) -> dict[str, Any]:
+    pressed = {"button": given["text"], "payload": given.get("payload")}
+    press = {"type": "press", "quote": message.mid, "content": pressed}
+    return button(given["text"], press=press if given["type"] in PRESSABLE else None, url=given.get("url"))
 
 
 def _type(message: Message) -> str:

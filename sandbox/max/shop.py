@@ -70,6 +70,7 @@ class Message:
     deleted: bool = False
     lost: bool = False
     read: bool = False
+    edited: bool = False
 
 
 @dataclass(slots=True)
@@ -93,6 +94,7 @@ class Chat:
     stopped: bool = False
     removed: bool = False
     muted_until: int | None = None
+    typing_until: int = 0
     members: dict[int, Member] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
     pinned: str | None = None
@@ -163,6 +165,8 @@ class Shop:
         message.link = link
         chat.messages.append(message)
         chat.last_event = message.timestamp
+        if author == self.bot:
+            chat.typing_until = 0
         return message
 
     def comment(
@@ -184,7 +188,7 @@ class Shop:
         return message
 
     def edit(self, message: Message, body: Body) -> None:
-        message.body = body
+        message.body, message.edited = body, True
 
     def remove(self, message: Message) -> None:
         """Out of sight for the API; the phone still shows that there was something."""

@@ -96,7 +96,7 @@ class MaxVendor:
                 "customer": person.name,
                 "id": str(person.id),
                 "blocked": any(chat.stopped for chat in self._shop.chats_of(person)),
-                "chats": [chat_summary(chat) for chat in self._shop.chats_of(person)],
+                "chats": [chat_summary(chat, self._shop.now()) for chat in self._shop.chats_of(person)],
             }
             for person in self._shop.people.values()
         ]

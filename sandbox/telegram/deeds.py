@@ -78,7 +78,7 @@ class Deeds:
         shown = message_view(self._shop.bot, message)
         if content.get("inaccessible"):
             shown = {"chat": chat_view(chat), "message_id": message.id, "date": 0}
-        press = self._shop.press()
+        press = self._shop.press(message)
         self._notices.press(press, person, shown, chat, button["callback_data"])
         return [message.key]
 

@@ -5,6 +5,7 @@ from typing import Any
 from sandbox.telegram import seed
 from sandbox.telegram.files import Files
 from sandbox.telegram.shop import Chat, Message, Shop
+from sandbox.vendor import button
 
 CONTENT_KEYS = ("text", "photo", "voice", "video_note", "video", "animation", "audio", "document", "sticker")
 TITLES = {seed.BOT_TOPIC: "Бот мастерской", seed.BUSINESS_TOPIC: "Личный аккаунт мастерской"}
@@ -27,6 +28,11 @@ def chat_summary(chat: Chat) -> dict[str, Any]:
         "title": chat.title or TITLES[topic],
         "note": note,
         "topic": shown,
+        "typing": chat.action == "typing",
+        "keyboard": [
+            [button(one["text"], press={"type": "press", "text": one["text"]}) for one in row]
+            for row in chat.keyboard
+        ],
     }
 
 
@@ -47,9 +53,22 @@ def seen_message(shop: Shop, files: Files, message: Message) -> dict[str, Any]:
         "edited": message.edited,
         "read": message.read,
         "reactions": message.reactions.get(shop.bot.id, []),
+        "marks": [one.get("emoji", "★") for given in message.reactions.values() for one in given],
+        "buttons": _buttons(message),
+        "notes": [press.note for press in shop.presses.values() if press.message is message and press.note],
         "author": message.author.name,
         "via": message.via,
     }
+
+
+def _buttons(message: Message) -> list[list[dict[str, Any]]]:
+    rows = (message.draft.markup or {}).get("inline_keyboard", [])
+    return [[_button(message, given) for given in row] for row in rows]
+
+
+def _button(message: Message, given: dict[str, Any]) -> dict[str, Any]:
+    press = {"type": "press", "quote": message.key, "content": {"data": given.get("callback_data")}}
+    return button(given["text"], press=press if "callback_data" in given else None, url=given.get("url"))
 
 
 def _picture(content: dict[str, Any]) -> object:

@@ -112,7 +112,13 @@ class Press:
 
     id: str
     at: float
+    message: Message
     answer: dict[str, Any] | None = None
+
+    @property
+    def note(self) -> str:
+        """The words that the answer shows to the presser."""
+        return str((self.answer or {}).get("text", ""))
 
 
 class Shop:
@@ -206,8 +212,8 @@ class Shop:
             message.read = True
         return len(fresh)
 
-    def press(self) -> Press:
-        press = Press(str(4_380_000_000_000_000_000 + secrets.randbelow(10**15)), self.now())
+    def press(self, message: Message) -> Press:
+        press = Press(str(4_380_000_000_000_000_000 + secrets.randbelow(10**15)), self.now(), message)
         self.presses[press.id] = press
         return press
 

@@ -29,11 +29,27 @@ def chat_summary(account: Account, profile: Profile, chat: Chat) -> dict[str, An
 def seen_messages(account: Account, profile: Profile, chat: Chat, links: Links) -> list[dict[str, Any]]:
     """Edits are applied, reactions that were taken back and what never arrived are not there."""
     edits = {m.content.about: m.content.body for m in chat.messages if m.content.edit}
+    marks = _marks(chat)
     return [
-        _seen(account, profile, message, edits.get(message.id), links)
+        {
+            **_seen(account, profile, message, edits.get(message.id), links),
+            "edited": message.id in edits,
+            "marks": list(marks.get(message.id, {}).values()),
+        }
         for message in chat.messages
         if message.reaches and not _is_hidden(message)
     ]
+
+
+def _marks(chat: Chat) -> dict[str, dict[str, str]]:
+    """By message and writer, the latest reaction; an empty one has taken it back."""
+    marks: dict[str, dict[str, str]] = {}
+    for one in chat.messages:
+        if one.content.type == "reaction" and one.reaches:
+            given = marks.setdefault(one.content.about, {})
+            given.pop(one.author, None)
+            given |= {one.author: one.content.body} if one.content.body else {}
+    return marks
 
 
 def _is_hidden(message: Message) -> bool:

@@ -10,7 +10,7 @@ from tests.contract.vendor_side import SIDES
 
 _HEAD = """# What each messenger can do
 
-Written from the channels' manifests (`GET /info` shows the same); `UPDATE_SNAPSHOTS=1 make test` writes it anew.
+Written from the channels' manifests (`GET /info` shows the same); `UPDATE_SNAPSHOTS=1 make test` renews it.
 Tools, REST routes and OpenAPI have exactly these abilities: what a messenger cannot do is absent.
 """
 _UNITS = {"characters": "characters", "utf16": "UTF-16 units", "bytes": "bytes (UTF-8)"}

@@ -74,10 +74,9 @@ INSTAGRAM = ("main", "atelier")
 
 @contextmanager
 def accounts_system(engines: Engines, folder: Path) -> Iterator[System]:
-    """Two accounts of Avito, three communities of VK, two accounts of Instagram in one app; all subscribed."""
-    redis_url = empty_redis(engines)
+    """Two accounts of Avito, three communities of VK, two Instagram accounts of one app; all subscribed."""
+    redis_url, channels = empty_redis(engines), ("avito", "vk", "instagram")
     with database(engines) as url:
-        channels = ("avito", "vk", "instagram")
         system = System(folder, redis_url=redis_url, database_url=url, channels=channels, WATCH_SECONDS="2")
         with running(system):
             _tell_sandboxes(system)

@@ -6,9 +6,11 @@ from launcher.binaries import postgres_server
 from tests.system import System
 
 
-def select(system: System, query: str) -> list[list[str]]:
-    """The rows, every value as text."""
+def select(system: System, query: str, **values: str) -> list[list[str]]:
+    """The rows, every value as text; the query names `values` as :'name'."""
     psql = postgres_server().with_name("psql")
     url = system.environment("orchestrator")["DATABASE_URL"]
-    done = subprocess.run([psql, "-XAtF", "\t", "-c", query, url], check=True, capture_output=True, text=True)
+    given = [f"-v{name}={value}" for name, value in values.items()]
+    command = [psql, "-XAtF", "\t", *given, url]
+    done = subprocess.run(command, input=query, check=True, capture_output=True, text=True)
     return [line.split("\t") for line in done.stdout.splitlines()]

@@ -1,6 +1,8 @@
 """What the inbox has answered is stored once, in order, whatever Redis does."""
 
 import asyncio
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -232,3 +234,15 @@ async def test_a_spool_of_large_events_is_drained_in_pieces(redis_url: str, tmp_
 
         assert await calls(redis) - before >= 2
     assert [text[0] for text in await queued(redis_url)] == list("01234567")
+
+
+async def test_a_change_by_the_business_says_so_on_the_queue(redis_url: str, tmp_path: Path) -> None:
+    """Whoever reads the queue must not take an operator's edit for a customer's words."""
+    channel = FakeChannel()
+    arrival = channel.arrival("m1", "chat", "исправлено", own=True)
+    edit = replace(arrival, message=arrival.message.model_copy(update={"event": "edit"}), event_key="m1:edit")
+    async with open_inbox(redis_url, tmp_path) as inbox, connect(redis_url) as redis:
+        await inbox.put([edit, arrival])
+        rows = [json.loads(row) for row in await redis.lrange(KEYS.incoming.source, 0, -1)]
+
+    assert [(row["event"], row["own"]) for row in rows] == [("edit", True), ("operator_message", False)]

@@ -257,6 +257,24 @@ async def test_a_body_without_an_honest_length_is_read_no_further_than_the_cap(
     assert read <= FAKE_LIMITS.webhook_max_bytes + 65_536
 
 
+async def test_a_strangers_body_is_not_read_at_all(redis_url: str, tmp_path: Path) -> None:
+    """Where the address is the proof: some vendors' deliveries may be tens of megabytes."""
+    answers: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("the body was asked for")
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    path = HOOK.replace(SECRET, "another-secret")
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+    async with serving(redis_url, tmp_path) as service:
+        await service.app(scope, receive, send)
+
+    assert answers[0]["status"] == 401
+
+
 async def test_a_body_of_exactly_the_cap_is_read(redis_url: str, tmp_path: Path) -> None:
     body = json.dumps(MESSAGE).encode().ljust(FAKE_LIMITS.webhook_max_bytes)
     async with serving(redis_url, tmp_path) as service:

@@ -83,6 +83,17 @@ def test_an_edit_of_a_message_that_nobody_saw_is_that_message() -> None:
     assert [change.event for change in taken.changes] == ["delete"]
 
 
+def test_an_operators_edit_of_a_message_that_nobody_saw_is_no_question() -> None:
+    made = batch(said("1", "Ждём вас завтра", event="edit", own=True))
+
+    taken = taking_edits_as_messages(made, [MessageId("1")])
+
+    assert taken.texts == []
+    assert [(item.message.event, item.text) for item in taken.items] == [
+        ("operator_message", "Ждём вас завтра")
+    ]
+
+
 def test_what_an_operator_writes_asks_for_nothing_and_names_nobody() -> None:
     made = batch(said("1", "Добрый день", event="operator_message", external_user_id="shop"))
 

@@ -297,6 +297,22 @@ async def test_files_behind_our_token_have_an_address_of_ours() -> None:
     assert "media_link" not in Desk(FakeChannel(), links=Links()).operations
 
 
+class SometimesLinked(FakeChannelWithFiles):
+    """A messenger that has links for some files and bytes for others."""
+
+    async def media_link(self, file_id: str) -> MediaLink:
+        if file_id == "linked":
+            return MediaLink(url="https://vendor/linked")
+        raise NotFound(channel=self.name)
+
+
+async def test_a_file_without_a_link_is_passed_on_by_us() -> None:
+    desk = Desk(SometimesLinked(), links=Links())
+
+    assert (await desk.call("media_link", file_id="linked")).url == "https://vendor/linked"
+    assert (await desk.call("media_link", file_id="f1")).url == "https://us/default/f1"
+
+
 @pytest.mark.parametrize("phone", ["79990001122", "+7 999 000", "+", "+0123456789", "+1234567890123456", ""])
 async def test_a_number_that_is_none_is_refused_by_field(phone: str) -> None:
     with pytest.raises(ValidationError) as caught:
