@@ -194,7 +194,8 @@ class _Wiring(Generic[S, C]):
             recovered=lambda one, found: self._metrics.recovered.labels(one.name, one.account).inc(found),
             listener=self._afterwards,
         )
-        await sweeper.run(self._channels.values(), every=self._made.settings.sweep_seconds)
+        every, young = self._made.settings.sweep_seconds, self._made.settings.sweep_young_seconds
+        await sweeper.run(self._channels.values(), every=every, young=young)
 
     async def _health(self) -> Mapping[str, Any]:
         return {

@@ -47,6 +47,11 @@ class ServiceSettings(EnvironmentSettings):
     sweep_seconds: float = Field(
         default=300.0, ge=0, description="how often the history is searched for lost messages; 0: never"
     )
+    sweep_young_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="a message younger than this may still come by itself: the search leaves it",
+    )
     send_seconds: float = Field(
         default=60.0,
         gt=0,

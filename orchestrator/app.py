@@ -13,7 +13,7 @@ from core.bell import Bell
 from core.chats import Chats, Window, Windows
 from core.clock import Clock
 from core.collector import Collector
-from core.dispatcher import Dispatcher
+from core.dispatcher import Dispatcher, Work
 from core.keys import Keys
 from core.messages import IncomingMessage, OutgoingMessage
 from core.observability import Metrics
@@ -22,6 +22,7 @@ from orchestrator.close_now import Gathering
 from orchestrator.debounce import Debouncer
 from orchestrator.deliver import Deliverer
 from orchestrator.enrich import Enricher
+from orchestrator.fair_share import FairShare
 from orchestrator.fitting import Fitting
 from orchestrator.gauges import Gauges
 from orchestrator.hub import Hub
@@ -102,15 +103,8 @@ class Orchestrator:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Every loop of the process; they end before the connections close."""
-        batches = Dispatcher(
-            self._incoming,
-            self._debouncer.work,
-            clock=self._clock,
-            workers=self._settings.debounce_workers,
-        )
-        sends = Dispatcher(
-            self._outgoing, self._deliverer().work, clock=self._clock, workers=self._settings.delivery_workers
-        )
+        batches = self._dispatcher(self._incoming, self._debouncer.work, self._settings.debounce_workers)
+        sends = self._dispatcher(self._outgoing, self._deliverer().work, self._settings.delivery_workers)
         bells = self._turns_bell.listening(), self._outbox_bell.listening()
         async with bells[0], bells[1], asyncio.TaskGroup() as group:
             loops = [group.create_task(loop) for loop in self._loops(batches, sends)]
@@ -124,6 +118,10 @@ class Orchestrator:
                 sends.stop()
                 await asyncio.wait(dispatching)
                 await self._gathering.close()
+
+    def _dispatcher(self, chats: Chats[Any], work: Work, workers: int) -> Dispatcher:
+        share = FairShare(chats, work, workers=workers, clock=self._clock)
+        return Dispatcher(chats, share.work, clock=self._clock, workers=workers)
 
     def _loops(self, batches: Dispatcher, sends: Dispatcher) -> list[Any]:
         relay = Relay(

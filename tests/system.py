@@ -93,7 +93,7 @@ class System:
                 self._await_health(name)
 
     def start_all(self, *, agent: bool = False) -> None:
-        """Migrate, start what does not run yet, wait for the subscriptions, start the demo agent if wanted."""
+        """Migrate, start what does not run yet, await the subscriptions, start the demo agent if wanted."""
         self._run("orchestrator.store.migrate")
         self.start(*(one.name for one in self._around.services if one.name not in self._processes))
         for channel in self._around.served:

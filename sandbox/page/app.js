@@ -1,15 +1,18 @@
 import * as api from "./api.js";
 import { Backstage } from "./backstage.js";
+import { keys } from "./bubble.js";
 import { Composer } from "./composer.js";
 import { Log } from "./log.js";
 import { speak, spoken, t } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const state = { channels: [], people: [], channel: "", customer: "", topic: "" };
-const log = new Log(at("log"), (id) => attempt(() => api.remove(state.channel, id)));
-const composer = new Composer((letter) => attempt(() => send(letter)), notice);
+const onPress = (letter) => attempt(() => send(letter, target()));
+const log = new Log(at("log"), { onPress, onDelete: (id) => attempt(() => api.remove(state.channel, id)) });
+const composer = new Composer({ send: (letter, to) => attempt(() => send(letter, to)), target, notice });
 const backstage = new Backstage({ channel: () => state.channel, chat: () => chat()?.id, attempt });
 let noticeEnds = 0;
+let looks = 0;
 
 function notice(words, seconds = 6) {
   at("notice").textContent = words;
@@ -37,10 +40,13 @@ function chat() {
   return person()?.chats.find((known) => `chat:${known.id}` === state.topic || `ad:${known.topic}` === state.topic);
 }
 
-function send(letter) {
-  const target = chat() ? { chat: chat().id } : state.topic ? { ad: Number(state.topic.slice(3)) } : {};
-  return api.write(state.channel, state.customer, { ...letter, ...target });
+/** Where a message goes that is begun now, whatever is chosen by the time it is ready. */
+function target() {
+  const place = chat() ? { chat: chat().id } : state.topic ? { ad: Number(state.topic.slice(3)) } : {};
+  return { channel: state.channel, customer: state.customer, place };
 }
+
+const send = (letter, to) => api.write(to.channel, to.customer, { ...letter, ...to.place });
 
 function fill(select, options, chosen) {
   const wanted = JSON.stringify(options);
@@ -57,7 +63,7 @@ const labelled = (title, note) => (note ? `${title} · ${note}` : title);
 function topics() {
   const ads = channel()?.topics.map((ad) => [`ad:${ad.id}`, labelled(ad.title, ad.note)]) ?? [];
   const others = person()?.chats.filter((known) => !known.topic) ?? [];
-  return [...ads, ...others.map((known) => [`chat:${known.id}`, labelled(known.title, known.note)])];
+  return [...ads, ...others.map((known) => [`chat:${known.id}`, labelled(known.title, known.typing ? "" : known.note)])];
 }
 
 function showChoice() {
@@ -65,25 +71,41 @@ function showChoice() {
   state.customer = fill(at("customer"), state.people.map((p) => [p.customer, p.customer]), state.customer);
   const options = topics();
   state.topic = fill(at("topic"), options, state.topic);
-  at("topic-row").hidden = options.length === 0;
+  at("topic-row").hidden = options.length < 2;
   const title = channel()?.title ?? "";
   at("avatar").textContent = title.slice(0, 1);
   at("peer").textContent = `${t("shop")} · ${title}`;
-  at("about").textContent = options.find(([value]) => value === state.topic)?.[1] ?? "";
+  const about = options.find(([value]) => value === state.topic)?.[1] ?? "";
+  at("about").textContent = chat()?.typing ? t("typing") : about;
+  at("about").classList.toggle("typing", Boolean(chat()?.typing));
+  at("writing").disabled = !state.customer;
+  composer.turnTo(`${state.channel}\n${state.customer}`);
+  showKeyboard(chat()?.keyboard ?? []);
 }
 
+function showKeyboard(rows) {
+  const wanted = JSON.stringify([state.channel, state.customer, state.topic, rows]);
+  if (at("keyboard").dataset.rows === wanted) return;
+  at("keyboard").dataset.rows = wanted;
+  at("keyboard").hidden = rows.length === 0;
+  at("keyboard").replaceChildren(...keys(rows, onPress));
+}
+
+/** Only the latest look counts: an earlier one may be of another channel or person. */
 async function refresh() {
-  state.people = (await api.customers(state.channel)).customers;
+  const look = ++looks;
+  const { customers } = await api.customers(state.channel);
+  if (look !== looks) return;
+  state.people = customers;
   showChoice();
   const shown = chat();
-  const key = [state.channel, state.customer, state.topic].join("\n");
   const all = shown ? (await api.messages(state.channel, state.customer)).messages : [];
-  if (key !== [state.channel, state.customer, state.topic].join("\n")) return;
+  if (look !== looks) return;
   const mine = all.filter((message) => message.chat_id === shown?.id);
   log.show(mine);
   const unread = mine.some((message) => message.direction === "out" && !message.read);
   if (unread && document.visibilityState === "visible") await api.read(state.channel, state.customer, shown.id);
-  await backstage.refresh();
+  await backstage.refresh(() => look === looks);
 }
 
 async function tick() {
@@ -100,7 +122,12 @@ async function tick() {
 
 function choose(name, value) {
   state[name] = value;
-  if (name === "channel") state.customer = state.topic = "";
+  looks += 1;
+  if (name === "channel") {
+    state.people = [];
+    state.customer = state.topic = "";
+    showChoice();
+  }
   log.clear();
   attempt(() => {});
 }
@@ -113,8 +140,8 @@ at("new-customer").addEventListener("submit", (event) => {
   const name = at("new-name").value.trim();
   if (!name) return;
   attempt(async () => {
-    await api.meet(state.channel, name);
-    state.customer = name;
+    const met = await api.meet(state.channel, name);
+    state.customer = met.customer;
     at("new-name").value = "";
     log.clear();
   }).then(() => at("text").focus());

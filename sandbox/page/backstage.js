@@ -7,14 +7,14 @@ const PRESETS = {
   error: { status: 500, calls: 3 },
   drop_after_storing: 1,
   slow: 3,
-  expired_token: { mode: "403" },
+  expired_token: true,
   plan: true,
   duplicate: 3,
   reorder: true,
   delay: 5,
   silent_webhook: true,
 };
-const OFF = { rate_limit: null, error: null, drop_after_storing: 0, slow: 0, expired_token: null, duplicate: 1, delay: 0 };
+const OFF = { rate_limit: null, error: null, drop_after_storing: 0, slow: 0, duplicate: 1, delay: 0 };
 
 function isOn(name, value) {
   if (name === "duplicate") return value > 1;
@@ -44,9 +44,10 @@ export class Backstage {
     if (await this.attempt(() => api.operator(this.channel(), this.chat(), words))) at("operator-text").value = "";
   }
 
-  async refresh() {
+  async refresh(isCurrent) {
     at("operator").querySelector("button").disabled = !this.chat();
     const [{ faults }, { deliveries }] = await Promise.all([api.faults(this.channel()), api.deliveries(this.channel())]);
+    if (!isCurrent()) return;
     this.showFaults(faults);
     this.showDeliveries(deliveries.reverse());
   }

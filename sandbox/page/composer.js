@@ -13,12 +13,15 @@ function base64(blob) {
 
 const attachment = async (blob) => ({ base64: await base64(blob), type: blob.type.split(";")[0] });
 
-/** The line at the bottom: text, a photo waiting to be sent, and voice. */
+/** The line at the bottom: text, a photo waiting to be sent, and voice. Each customer has their own. */
 export class Composer {
-  constructor(send, notice) {
+  constructor({ send, target, notice }) {
     this.send = send;
+    this.target = target;
     this.notice = notice;
     this.photo = null;
+    this.owner = "";
+    this.drafts = new Map();
     this.recorder = null;
     this.text = at("text");
     this.listen();
@@ -31,10 +34,10 @@ export class Composer {
     });
     this.text.addEventListener("input", () => this.grow());
     at("pick-photo").addEventListener("click", () => at("file").click());
-    at("file").addEventListener("change", () => this.attach(at("file").files[0]));
+    at("file").addEventListener("change", () => this.pick(at("file").files[0]));
     at("detach").addEventListener("click", () => this.attach(null));
-    at("sample-photo").addEventListener("click", () => this.send({ image: true }));
-    at("sample-voice").addEventListener("click", () => this.send({ voice: true }));
+    at("sample-photo").addEventListener("click", () => this.send({ image: true }, this.target()));
+    at("sample-voice").addEventListener("click", () => this.send({ voice: true }, this.target()));
     at("record").addEventListener("click", () => (this.recorder ? this.recorder.stop() : this.record()));
   }
 
@@ -42,9 +45,28 @@ export class Composer {
     at("record-words").textContent = this.recorder ? t("stop") : t("record");
   }
 
+  /** What is unsent stays with the customer who wrote it. */
+  turnTo(owner) {
+    if (owner === this.owner) return;
+    this.drafts.set(this.owner, { words: this.text.value, photo: this.photo });
+    this.owner = owner;
+    this.restore(this.drafts.get(owner) ?? { words: "", photo: null });
+  }
+
+  restore({ words, photo }) {
+    this.text.value = words;
+    this.grow();
+    this.attach(photo);
+  }
+
   grow() {
     this.text.style.height = "auto";
     this.text.style.height = `${Math.min(this.text.scrollHeight, 120)}px`;
+  }
+
+  pick(file) {
+    this.attach(file);
+    this.text.focus();
   }
 
   attach(file) {
@@ -56,49 +78,46 @@ export class Composer {
     if (!file) return;
     at("preview").src = URL.createObjectURL(file);
     at("attached-name").textContent = file.name;
-    this.text.focus();
   }
 
   async submit(event) {
     event.preventDefault();
     const words = this.text.value.trim();
     if (!words && !this.photo) return;
-    const letter = {};
-    if (words) letter.text = words;
-    if (this.photo) letter.image = await attachment(this.photo);
-    const [kept, photo] = [this.text.value, this.photo];
-    this.text.value = "";
-    this.attach(null);
-    this.grow();
-    if (await this.send(letter)) return;
-    this.text.value = kept;
-    this.attach(photo);
+    const [to, owner, unsent] = [this.target(), this.owner, { words: this.text.value, photo: this.photo }];
+    this.restore({ words: "", photo: null });
+    const letter = words ? { text: words } : {};
+    if (unsent.photo) letter.image = await attachment(unsent.photo);
+    if (await this.send(letter, to)) return;
+    if (owner !== this.owner) this.drafts.set(owner, unsent);
+    else if (!this.text.value && !this.photo) this.restore(unsent);
   }
 
   async record() {
+    const to = this.target();
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio: true });
     } catch {
       this.notice(t("noMicrophone"));
-      await this.send({ voice: true });
+      await this.send({ voice: true }, to);
       return;
     }
     const parts = [];
     this.recorder = new MediaRecorder(stream);
     this.recorder.addEventListener("dataavailable", (event) => parts.push(event.data));
-    this.recorder.addEventListener("stop", () => this.recorded(stream, parts));
+    this.recorder.addEventListener("stop", () => this.recorded(stream, parts, to));
     this.recorder.start();
     this.showRecording(true);
   }
 
-  async recorded(stream, parts) {
+  async recorded(stream, parts, to) {
     const type = this.recorder.mimeType;
     for (const track of stream.getTracks()) track.stop();
     this.recorder = null;
     this.showRecording(false);
     const blob = new Blob(parts, { type });
-    if (blob.size) await this.send({ voice: await attachment(blob) });
+    if (blob.size) await this.send({ voice: await attachment(blob) }, to);
   }
 
   showRecording(on) {

@@ -14,7 +14,8 @@ const WORDS = {
     rate_limit: "429 for the next 3 calls", error: "500 for the next 3 calls", slow: "Slow: 3 s per call",
     drop_after_storing: "Lose the next answer", duplicate: "Webhooks 3 times", reorder: "Webhooks out of order",
     delay: "Webhooks 5 s late", silent_webhook: "No webhooks", expired_token: "Tokens expire now",
-    plan: "Plan lacks the API",
+    plan: "Plan lacks the API", typing: "typing…", edited: "edited", marks: "Reactions",
+    keyboard: "Suggested answers",
   },
   ru: {
     title: "Телефон клиента", who: "Кто пишет", channel: "Канал", customer: "Клиент",
@@ -31,11 +32,12 @@ const WORDS = {
     rate_limit: "429 на 3 запроса", error: "500 на 3 запроса", slow: "Медленно: 3 с на запрос",
     drop_after_storing: "Потерять ответ", duplicate: "Вебхуки трижды", reorder: "Вебхуки не по порядку",
     delay: "Вебхуки через 5 с", silent_webhook: "Без вебхуков", expired_token: "Токены истекли",
-    plan: "Тариф без API",
+    plan: "Тариф без API", typing: "печатает…", edited: "изменено", marks: "Реакции",
+    keyboard: "Готовые ответы",
   },
 };
 
-let language = localStorage.getItem("language") === "ru" ? "ru" : "en";
+let language = localStorage.getItem("language") ?? (navigator.language.startsWith("ru") ? "ru" : "en");
 
 export const t = (key) => WORDS[language][key] ?? key;
 export const locale = () => (language === "ru" ? "ru-RU" : "en-GB");

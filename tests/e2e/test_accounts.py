@@ -35,6 +35,9 @@ from tests.system import System, patiently
 pytestmark = pytest.mark.e2e
 
 CHANNELS = pytest.mark.parametrize("places", [AVITO, VK], ids=["avito", "vk"])
+LIMIT = {"rate_limit": {"calls": 1000, "retry_after": 6}}
+#: More chats than an orchestrator has workers.
+CROWD = 12
 _numbers = itertools.count(1)
 
 
@@ -240,38 +243,46 @@ async def test_tools_and_rest_take_the_account_and_name_those_that_exist(
     assert chat not in listed[SHOP]
     assert f"Только сюда, {customer}" in str(read.structured_content)
     told = [str(unknown.content), *(answer.json()["detail"] for answer in answers)]
-    told.append(delivered(world, lost, state="failed")["error"])
+    told.append(delivered(world, lost, state="failed")["error_detail"])
     assert all("known: shop, work-shop" in one for one in told), told
     assert [answer.status_code for answer in answers] == [404, 404]
 
 
-def test_a_rate_limit_of_one_account_does_not_slow_the_other(world: System, customer: str) -> None:
-    """Not even when every chat of the limited account has something to say."""
-    crowd = [f"{customer}-{number}" for number in range(12)]
-    chats = [SHOP.hears(world, one, "Жду")["chat_id"] for one in crowd]
+def test_replies_of_one_account_do_not_wait_for_the_limit_of_another(world: System, customer: str) -> None:
+    """Not even when there are more limited chats than workers."""
+    chats = [SHOP.hears(world, f"{customer}-{number}", "Жду")["chat_id"] for number in range(CROWD)]
     WORKSHOP.hears(world, customer, f"И я жду, {customer}")
     turn = WORKSHOP.turn(world, customer)
-    SHOP.misbehave(world, rate_limit={"calls": 1000, "retry_after": 6})
-    held = [
-        world.post("orchestrator", "/api/messages/send", {**_to(SHOP, chat), "text": "Позже"})["delivery_id"]
-        for chat in chats
-    ]
+    SHOP.misbehave(world, **LIMIT)
+    later = [{**_to(SHOP, chat), "text": "Позже"} for chat in chats]
+    held = [world.post("orchestrator", "/api/messages/send", body)["delivery_id"] for body in later]
     for _ in patiently(10):
-        begun = [world.get("orchestrator", f"/api/deliveries/{one}")["attempts"] for one in held]
-        if sum(begun) >= 10:
+        if sum(_delivery(world, one)["attempts"] for one in held) >= 5:
             break
 
     started = time.monotonic()
     delivered(world, reply(world, turn, "Сразу")["delivery_id"])
     took = time.monotonic() - started
-    waiting = [world.get("orchestrator", f"/api/deliveries/{one}")["state"] for one in held]
+    waiting = [_delivery(world, one)["state"] for one in held]
     SHOP.misbehave(world)
 
     assert "sent" not in waiting
     assert took < 4
     for one in held:
         delivered(world, one, seconds=30)
-    assert SHOP.shown(world, crowd[0]) == ["Позже"]
+    assert SHOP.shown(world, f"{customer}-0") == ["Позже"]
+
+
+def test_turns_of_one_account_do_not_wait_for_the_limit_of_another(world: System, customer: str) -> None:
+    """Names and ads cannot be asked of the limited one."""
+    SHOP.misbehave(world, **LIMIT)
+    for number in range(3 * CROWD):
+        SHOP.hears(world, f"{customer}-{number}", "Вопрос")
+    started = time.monotonic()
+    WORKSHOP.hears(world, customer, f"И у меня вопрос, {customer}")
+    WORKSHOP.turn(world, customer)
+
+    assert time.monotonic() - started < 6
 
 
 def test_each_account_has_limits_of_its_own(world: System) -> None:
@@ -347,6 +358,11 @@ def _push(account: int, chat: str, message_id: str, words: str) -> dict[str, Any
 
 def _to(place: Place, chat: str) -> dict[str, str]:
     return {"channel": place.channel, "account": place.account, "chat_id": chat}
+
+
+def _delivery(world: System, delivery_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = world.get("orchestrator", f"/api/deliveries/{delivery_id}")
+    return found
 
 
 def _subscribed(world: System, place: Place) -> list[dict[str, Any]]:

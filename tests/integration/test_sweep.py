@@ -1,5 +1,6 @@
 """What a silent webhook lost is found in the vendor's history, and nothing is taken in twice."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,30 +12,34 @@ from redis.asyncio import Redis
 from core.account_marks import AccountMarks
 from core.channel import Arrival, Channel
 from core.errors import VendorDown
-from core.ids import ChatId
+from core.ids import DEFAULT_ACCOUNT, AccountId, ChatId
 from core.inbox import Inbox
 from core.known_chats import KnownChats
 from core.messages import IncomingMessage
-from core.sweep import LONGEST_MS, OVERLAP_MS, YOUNG_MS, Sweeper
+from core.sweep import LONGEST_MS, OVERLAP_MS, Sweeper
 from core.testing import FakeChannel
 from core.webhook import Deaf
 from tests.integration.chats_fixture import ManualClock
 from tests.integration.intake_fixture import KEYS, connect, open_inbox, queued
 
 MINUTE = 60_000
+YOUNG_MS = 30_000
 
 
 class ChannelWithPast(FakeChannel):
     """A messenger whose history holds what the test says."""
 
-    def __init__(self, clock: ManualClock) -> None:
-        super().__init__(clock=clock)
+    def __init__(self, clock: ManualClock, account: AccountId = DEFAULT_ACCOUNT) -> None:
+        super().__init__(clock=clock, account=account)
         self.history: list[Arrival] = []
         self.asked: list[tuple[datetime, list[ChatId]]] = []
         self.down = False
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def arrivals_since(self, since: datetime, known: Sequence[ChatId]) -> Sequence[Arrival]:
         self.asked.append((since, list(known)))
+        await self.may_answer.wait()
         if self.down:
             raise VendorDown
         return [one for one in self.history if one.message.timestamp >= since]
@@ -169,6 +174,26 @@ async def test_vendors_that_list_no_chats_are_told_ours(redis_url: str, tmp_path
         [(_, known)] = shop.channel.asked
 
         assert known == ["u2i-1"]
+
+
+async def test_an_account_whose_vendor_hangs_does_not_hold_up_the_others(
+    redis_url: str, tmp_path: Path
+) -> None:
+    async with yard(redis_url, tmp_path) as shop:
+        hanging = ChannelWithPast(shop.clock, AccountId("second"))
+        hanging.may_answer.clear()
+        for channel in (hanging, shop.channel):
+            await shop.sweeper.sweep(channel)
+        shop.clock.move(5 * MINUTE)
+        shop.writes("lost")
+        sweeping = asyncio.create_task(shop.sweeper.run([hanging, shop.channel], every=300))
+        async with asyncio.timeout(5):
+            while not shop.recovered:
+                await asyncio.sleep(0.01)
+        sweeping.cancel()
+
+        assert len(hanging.asked) == 1
+        assert await shop.ids() == ["lost"]
 
 
 async def test_one_replica_sweeps_at_a_time(redis_url: str, tmp_path: Path) -> None:

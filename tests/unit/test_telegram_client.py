@@ -61,7 +61,7 @@ def refused(status: int, words: str, **parameters: int) -> httpx.Response:
 
 
 async def test_the_token_stands_in_the_address_and_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")
     desk = Desk({"id": 7_000_000_001, "is_bot": True, "first_name": "Ремонт Про"})
 
     assert (await desk.client.get_me()).name == "Ремонт Про"

@@ -212,9 +212,10 @@ CALLS: list[tuple[Call, Any, str, dict[str, str]]] = [
         {**GROUPED, "server_id": "3"},
     ),
 ]
+NAMES = [f"{number}-{method}" for number, (_, _, method, _) in enumerate(CALLS)]
 
 
-@pytest.mark.parametrize(("call", "answer", "method", "form"), CALLS, ids=lambda one: str(one)[:40])
+@pytest.mark.parametrize(("call", "answer", "method", "form"), CALLS, ids=NAMES)
 async def test_a_method_is_called_with_a_form(
     call: Call, answer: Any, method: str, form: dict[str, str]
 ) -> None:
@@ -229,7 +230,7 @@ async def test_a_method_is_called_with_a_form(
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
 
 
-@pytest.mark.parametrize(("call", "answer", "method", "form"), CALLS, ids=lambda one: str(one)[:40])
+@pytest.mark.parametrize(("call", "answer", "method", "form"), CALLS, ids=NAMES)
 async def test_what_is_no_send_is_repeated_when_vk_stumbles(
     call: Call, answer: Any, method: str, form: dict[str, str]
 ) -> None:

@@ -230,7 +230,7 @@ async def test_the_phrase_is_not_the_secret_of_the_path() -> None:
 
 async def test_no_secret_of_the_webhook_is_in_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
     """httpx writes every address into its log."""
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")
     await Desk(DONE).client.webhook_url_set(f"https://a.example.test/{SECRET}")
 
     assert "/api/webhook/url/set" in caplog.text

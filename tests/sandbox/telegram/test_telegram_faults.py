@@ -275,5 +275,13 @@ async def test_the_channel_lists_its_customers_and_where_they_write(telegram: Wo
     assert [topic["id"] for topic in telegram_channel["topics"]] == [1, 2, 3]
     assert [customer["customer"] for customer in customers] == ["Анна", "Борис", "Марина", "Вера"]
     assert customers[3]["chats"] == [
-        {"id": str(chat), "type": "bot", "title": "Бот мастерской", "note": None, "topic": 1}
+        {
+            "id": str(chat),
+            "type": "bot",
+            "title": "Бот мастерской",
+            "note": None,
+            "topic": 1,
+            "typing": False,
+            "keyboard": [],
+        }
     ]
