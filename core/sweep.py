@@ -23,7 +23,7 @@ log = structlog.get_logger()
 #: Looked at twice, in case the vendor's history shows a message late.
 OVERLAP_MS = 10 * 60 * 1000
 #: Younger ones may still come by webhook, and in order.
-YOUNG_MS = 30_000
+YOUNG_SECONDS = 30.0
 #: After a longer absence older conversations are left to people.
 LONGEST_MS = 24 * 3600 * 1000
 #: Chats of our own list that are looked at for vendors without one.
@@ -37,7 +37,10 @@ class Lately(Protocol):
 
 
 class Sweeper:
-    """Sweeps the accounts whose vendor has a history; `recovered` is told how many messages it found."""
+    """Sweeps the accounts whose vendor has a history; `recovered` is told how many messages it found.
+
+    Seconds: `every` is the pause between two sweeps, messages younger than `young` are left to the webhook.
+    """
 
     def __init__(
         self,
@@ -56,29 +59,28 @@ class Sweeper:
         self._recovered = recovered
         self._listener = listener
 
-    async def run(self, channels: Iterable[Channel], *, every: float) -> None:
-        """Sweep every `every` seconds until cancelled; 0 = never."""
+    async def run(self, channels: Iterable[Channel], *, every: float, young: float = YOUNG_SECONDS) -> None:
+        """Sweep until cancelled, no account waiting for another; `every` 0 = never."""
         swept = [channel for channel in channels if isinstance(channel, Sweeps)]
-        never = asyncio.Event()
-        while swept and every:
-            for channel in swept:
-                await self._sweep_quietly(channel, claim_ms=round(every * 900))
-            await self._clock.wait(never, self._clock.now_ms() + round(every * 1000))
+        if every:
+            await asyncio.gather(*(self._keep_sweeping(channel, every, young) for channel in swept))
 
-    async def sweep(self, channel: Channel) -> int:
+    async def sweep(self, channel: Channel, *, young: float = YOUNG_SECONDS) -> int:
         """Compare since the mark and move it; how many lost messages were taken in.
 
         Raises a ChannelError; the mark stays then, and the next sweep looks at the same time again.
         """
         now = self._clock.now_ms()
         mark = await self._marks.swept(channel)
-        found = 0
-        if mark is not None and isinstance(channel, Sweeps):
+        found, settled = 0, now - round(young * 1000)
+        if mark is None:
+            mark = settled + OVERLAP_MS  # what is older than the first sweep is never looked at
+        elif isinstance(channel, Sweeps):
             since = max(mark - OVERLAP_MS, now - LONGEST_MS)
             known = await self._known.lately(channel.account, now - CHATS_MS)
             arrivals = await channel.arrivals_since(datetime.fromtimestamp(since / 1000, UTC), known)
-            found = await self._take(channel, [one for one in arrivals if _ms(one) <= now - YOUNG_MS])
-        await self._marks.sweep_ended(channel, now - YOUNG_MS)
+            found = await self._take(channel, [one for one in arrivals if _ms(one) <= settled])
+        await self._marks.sweep_ended(channel, max(mark, settled))
         return found
 
     async def _take(self, channel: Channel, arrivals: Sequence[Arrival]) -> int:
@@ -90,10 +92,16 @@ class Sweeper:
         self._recovered(channel, found)
         return found
 
-    async def _sweep_quietly(self, channel: Channel, *, claim_ms: int) -> None:
+    async def _keep_sweeping(self, channel: Channel, every: float, young: float) -> None:
+        never = asyncio.Event()
+        while True:
+            await self._sweep_quietly(channel, claim_ms=round(every * 900), young=young)
+            await self._clock.wait(never, self._clock.now_ms() + round(every * 1000))
+
+    async def _sweep_quietly(self, channel: Channel, *, claim_ms: int, young: float) -> None:
         try:
             if await self._marks.claim(channel, "sweep", for_ms=claim_ms):
-                await self.sweep(channel)
+                await self.sweep(channel, young=young)
         except ChannelError as error:
             log.warning("sweep_put_off", channel=channel.name, account=channel.account, code=error.code)
         except Exception:  # top of the loop: the other accounts are swept as well

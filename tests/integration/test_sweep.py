@@ -16,14 +16,14 @@ from core.ids import DEFAULT_ACCOUNT, AccountId, ChatId
 from core.inbox import Inbox
 from core.known_chats import KnownChats
 from core.messages import IncomingMessage
-from core.sweep import LONGEST_MS, OVERLAP_MS, Sweeper
+from core.sweep import LONGEST_MS, OVERLAP_MS, YOUNG_SECONDS, Sweeper
 from core.testing import FakeChannel
 from core.webhook import Deaf
 from tests.integration.chats_fixture import ManualClock
 from tests.integration.intake_fixture import KEYS, connect, open_inbox, queued
 
 MINUTE = 60_000
-YOUNG_MS = 30_000
+YOUNG_MS = round(YOUNG_SECONDS * 1000)
 
 
 class ChannelWithPast(FakeChannel):
@@ -55,6 +55,7 @@ class Yard:
         self.known = KnownChats(redis, KEYS, "avito")
         self.marks = AccountMarks(redis, KEYS)
         self.recovered: list[int] = []
+        self.counted = asyncio.Event()
         self.inbox = inbox
         self.sweeper = Sweeper(
             inbox,
@@ -67,6 +68,7 @@ class Yard:
 
     def _count(self, _: Channel, found: int) -> None:
         self.recovered.append(found)
+        self.counted.set()
 
     def writes(self, message_id: str, *, ago: int = MINUTE) -> Arrival:
         """A customer's message in the vendor's history, so many ms ago."""
@@ -94,6 +96,23 @@ async def test_the_first_sweep_takes_nothing_in(redis_url: str, tmp_path: Path) 
 
         assert await shop.sweeper.sweep(shop.channel) == 0
         assert await shop.ids() == []
+
+
+async def test_what_was_written_before_the_first_sweep_stays_where_it_is(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """A person may have answered it in the messenger's own app, minutes before the installation."""
+    async with yard(redis_url, tmp_path) as shop:
+        shop.writes("old", ago=5 * MINUTE)
+        found = []
+        for _ in range(4):
+            found.append(await shop.sweeper.sweep(shop.channel))
+            shop.clock.move(5 * MINUTE)
+        shop.writes("lost")
+
+        assert found == [0, 0, 0, 0]
+        assert await shop.sweeper.sweep(shop.channel) == 1
+        assert await shop.ids() == ["lost"]
 
 
 async def test_what_no_webhook_brought_is_taken_in_once(redis_url: str, tmp_path: Path) -> None:
@@ -188,8 +207,7 @@ async def test_an_account_whose_vendor_hangs_does_not_hold_up_the_others(
         shop.writes("lost")
         sweeping = asyncio.create_task(shop.sweeper.run([hanging, shop.channel], every=300))
         async with asyncio.timeout(5):
-            while not shop.recovered:
-                await asyncio.sleep(0.01)
+            await shop.counted.wait()
         sweeping.cancel()
 
         assert len(hanging.asked) == 1
