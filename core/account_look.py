@@ -94,7 +94,7 @@ async def _subscribed_again(channel: Channel, subscribes: Subscribes, public_url
         status = await subscribes.subscribe_webhook(address)
     except Rejected as error:
         return f"The messenger refuses our address: {error.detail}"
-    structlog.get_logger().warning("subscribed_again", channel=channel.name, account=channel.account)
+    structlog.get_logger().info("subscribed", channel=channel.name, account=channel.account)
     return "" if status.subscribed else "The messenger took our address but does not show it."
 
 
