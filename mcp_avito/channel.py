@@ -1,10 +1,10 @@
 """The Avito channel: the contract of core/channel.py over the client. Glue only."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from core.account_channel import AccountChannel, answers
 from core.auth import same_secret
 from core.capabilities import Capabilities, MediaLimit, Rate
 from core.channel import (
@@ -20,7 +20,7 @@ from core.channel import (
     WebhookStatus,
 )
 from core.echoes import fingerprint
-from core.errors import ChannelError, NotFound, RateLimited, Rejected
+from core.errors import NotFound, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId
 from core.webhook_address import WebhookAddress
 from mcp_avito.client import CHANNEL, AvitoClient
@@ -35,12 +35,18 @@ DELETE_WINDOW_SECONDS = 3_600
 VOICE_LINK_SECONDS = 3_600
 LAST_OFFSET = 1_000
 LARGEST_PAGE = 100
-#: A health check waits no longer.
-SHORT_WAIT_SECONDS = 3.0
 BLACKLIST_REASONS = {"spam": 1, "fraud": 2, "insults": 3, "other": 4}
 
+CAPABILITIES = Capabilities(
+    text_limit=TEXT_LIMIT,
+    media={"image": MediaLimit(types=IMAGE_TYPES, max_bytes=IMAGE_MAX_BYTES)},
+    delete_window_seconds=DELETE_WINDOW_SECONDS,
+    rates=(Rate(applies_to="every call (ours: Avito publishes none)", calls=1, seconds=1),),
+    webhook_authenticity="path_secret",
+)
 
-class AvitoChannel:
+
+class AvitoChannel(AccountChannel):
     """One Avito account as a channel."""
 
     def __init__(
@@ -51,34 +57,11 @@ class AvitoChannel:
         account: AccountId = DEFAULT_ACCOUNT,
         fingerprint: Fingerprint = fingerprint,
     ) -> None:
+        super().__init__(ChannelName(CHANNEL), account, CAPABILITIES, client)
         self._client = client
-        self._account = account
         self._fingerprint = fingerprint
         self._secret = settings.webhook_secret.get_secret_value()
         self._address = WebhookAddress(self.name, account, self._secret)
-        self._capabilities = Capabilities(
-            text_limit=TEXT_LIMIT,
-            media={"image": MediaLimit(types=IMAGE_TYPES, max_bytes=IMAGE_MAX_BYTES)},
-            delete_window_seconds=DELETE_WINDOW_SECONDS,
-            rates=(Rate(applies_to="every call (ours: Avito publishes none)", calls=1, seconds=1),),
-            webhook_authenticity="path_secret",
-        )
-
-    @property
-    def name(self) -> ChannelName:
-        return ChannelName(CHANNEL)
-
-    @property
-    def account(self) -> AccountId:
-        return self._account
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
-
-    async def aclose(self) -> None:
-        """Close the client's connections."""
-        await self._client.aclose()
 
     async def send_text(self, chat_id: ChatId, text: str, *, key: str = "") -> MessageId:
         """There is no idempotency key (§8)."""
@@ -175,14 +158,7 @@ class AvitoChannel:
         return MediaLink(url=url, expires_in=VOICE_LINK_SECONDS)
 
     async def is_up(self) -> bool:
-        try:
-            async with asyncio.timeout(SHORT_WAIT_SECONDS):
-                await self._client.get_user_info_self()
-        except RateLimited:
-            return True
-        except (ChannelError, TimeoutError):
-            return False
-        return True
+        return await answers(self._client.get_user_info_self())
 
     def verify(self, request: WebhookRequest) -> bool:
         """Avito signs nothing that can be checked (§6.4): the secret is in the path."""

@@ -16,7 +16,6 @@ from core.http import (
     WITHOUT_TOKEN,
     Complaint,
     MemoryTokenStore,
-    Policy,
     Timing,
     Token,
     Tokens,
@@ -25,6 +24,7 @@ from core.http import (
     vendor_client,
 )
 from core.jsontext import without_surrogates
+from core.vendor_policy import vendor_policy
 from mcp_avito.schemas import (
     Account,
     AdStatus,
@@ -74,7 +74,7 @@ class AvitoClient:
         self.tokens = Tokens(self.token, store or MemoryTokenStore(), self._timing.wall)
         self._http = vendor_client(
             settings.base_url,
-            policy_of(settings),
+            vendor_policy(CHANNEL, settings, describe=describe),
             auth_layer=self.tokens.layer,
             timing=self._timing,
             transport=transport,
@@ -206,20 +206,6 @@ class AvitoClient:
     async def _done(self, path: str, body: dict[str, Any]) -> None:
         if not (await self._post(Done, path, body)).ok:
             raise Rejected("Avito answered that it was not done.", channel=CHANNEL)
-
-
-def policy_of(settings: AvitoSettings) -> Policy:
-    """How to talk to Avito with this account (§8: no limit is published)."""
-    return Policy(
-        channel=CHANNEL,
-        rate=settings.requests_per_second,
-        burst=settings.burst,
-        timeout=settings.timeout_seconds,
-        proxy=settings.proxy.get_secret_value(),
-        ca_bundle=settings.ca_bundle,
-        describe=describe,
-        secrets=(settings.client_secret.get_secret_value(), settings.webhook_secret.get_secret_value()),
-    )
 
 
 def describe(response: httpx.Response) -> Complaint:
