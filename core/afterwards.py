@@ -1,8 +1,8 @@
 """What follows a stored webhook without holding up its 200: our list of chats, and heard button presses."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -14,6 +14,8 @@ from core.inbox import Stored
 
 #: Deliveries that may wait; what comes beyond goes without.
 MOST_WAITING = 1_000
+#: Longest wait at the end, seconds, for what is left to do.
+GOODBYE_SECONDS = 5.0
 _NEWS = ("queued", "spooled")
 
 
@@ -31,8 +33,9 @@ class _Work(NamedTuple):
 class Afterwards:
     """Does its work one delivery after the other while `run()` is entered; a failure costs that work only."""
 
-    def __init__(self, known: Remembers | None = None) -> None:
+    def __init__(self, known: Remembers | None = None, *, goodbye: float = GOODBYE_SECONDS) -> None:
         self._known = known
+        self._goodbye = goodbye
         self._waiting: asyncio.Queue[_Work] = asyncio.Queue(MOST_WAITING)
 
     def note(self, channel: Channel, arrivals: Sequence[Arrival], stored: Sequence[Stored]) -> None:
@@ -51,13 +54,15 @@ class Afterwards:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Own the worker; what waits at the end is still done."""
+        """Own the worker; what waits at the end is still done, unless it takes too long."""
         async with asyncio.TaskGroup() as tasks:
             worker = tasks.create_task(self._keep_working())
             try:
                 yield
             finally:
-                await self.idle()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._goodbye):
+                        await self.idle()
                 worker.cancel()
 
     async def _keep_working(self) -> None:
@@ -71,14 +76,19 @@ class Afterwards:
                 self._waiting.task_done()
 
     async def _do(self, work: _Work) -> None:
+        """Note the chats, then answer the presses; none of them waits for another to succeed."""
         channel = work.channel
-        presses = [one.message for one in work.arrivals if one.message.event == "postback"]
-        try:
-            if isinstance(channel, AnswersPresses):
-                for press in presses:
-                    await channel.answer_press(press)
-            if self._known:
-                await self._known.note(channel.account, work.arrivals)
-        except ChannelError as error:
-            log = structlog.get_logger()
-            log.warning("afterwards_not_done", channel=channel.name, account=channel.account, code=error.code)
+        if self._known:
+            await _tried(channel, self._known.note(channel.account, work.arrivals))
+        if isinstance(channel, AnswersPresses):
+            for one in work.arrivals:
+                if one.message.event == "postback":
+                    await _tried(channel, channel.answer_press(one.message))
+
+
+async def _tried(channel: Channel, work: Awaitable[None]) -> None:
+    try:
+        await work
+    except ChannelError as error:
+        log = structlog.get_logger()
+        log.warning("afterwards_not_done", channel=channel.name, account=channel.account, code=error.code)

@@ -105,13 +105,17 @@ class KnownChats:
 
 
 def _told(before: ChatInfo, message: IncomingMessage) -> ChatInfo:
-    """What the chat looks like after the message; an operator's words tell nothing of the customer."""
+    """What the chat looks like after the message, which may be older than the last one.
+
+    An operator's words tell nothing of the customer.
+    """
     known = before.model_dump()
     if message.event != "operator_message":
         known["client_user_id"] = message.external_user_id
         known["client_name_untrusted"] = message.client_name or before.client_name_untrusted
-    known["last_message_untrusted"] = message.text[:_LONGEST_WORDS]
-    known["updated_at"] = max(before.updated_at, message.timestamp.isoformat())
+    written_at = message.timestamp.isoformat()
+    if written_at >= before.updated_at:
+        known |= {"last_message_untrusted": message.text[:_LONGEST_WORDS], "updated_at": written_at}
     return ChatInfo.model_validate(known)
 
 

@@ -17,7 +17,10 @@ class OffersFiles(Protocol):
     """Gives a file a public address for a while (core/shelf.py)."""
 
     async def offer(self, file: MediaFile) -> MediaFile:
-        """The same file with its address; Rejected when we have no public address ourselves."""
+        """The same file with its address.
+
+        Raises Rejected when we have no public address ourselves, RateLimited, StorageDown.
+        """
 
 
 class Part(Protocol):

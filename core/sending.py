@@ -28,11 +28,13 @@ from core.ids import ChatId, MessageId
 from core.jsontext import write_json
 from core.media import check_file
 from core.media_kinds import Captioned, kinds_of, refuse_kind
-from core.parts import OffersFiles, Part, media_parts, text_parts
+from core.parts import MediaPart, OffersFiles, Part, media_parts, text_parts
 from core.unbroken import Unbroken
 
 #: A request without an answer may still be carried out this long after it was made.
 GRACE_MS = 10_000
+#: So long the vendor may be fetching a file from its address before the message is made.
+FETCH_GRACE_MS = 90_000
 #: The vendor's clock and its whole seconds.
 CLOCK_MARGIN_MS = 5_000
 HISTORY_PAGE = 100
@@ -172,12 +174,16 @@ class Sender:
             return False
         found = await self._find(order.chat_id, part, by, doubt.since - CLOCK_MARGIN_MS)
         if found is None:
-            self._wait_for_grace(doubt.tried + GRACE_MS - now)
+            self._wait_for_grace(doubt.tried + self._grace_ms(part) - now)
             return False
         await self._echoes.remember(self._channel, found, by=by)
         await attempt.end_part(found)
         await self._echoes.settle(self._channel, order.chat_id, part.mark, by=by, message_id=found)
         return True
+
+    def _grace_ms(self, part: Part) -> int:
+        fetched = isinstance(part, MediaPart) and self._channel.capabilities.media_by_url
+        return FETCH_GRACE_MS if fetched else GRACE_MS
 
     def _wait_for_grace(self, remaining_ms: int) -> None:
         if remaining_ms > 0:

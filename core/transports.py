@@ -118,7 +118,7 @@ class Layer(httpx.AsyncBaseTransport):
 class Deadline(Layer):
     """Reads the whole answer within `total` seconds; a slow trickle is a timeout too.
 
-    A large upload may ask for more with `extensions={"seconds": ...}`.
+    A large upload may ask for more with `extensions={"seconds": ...}`; so long the vendor may be silent then.
     """
 
     def __init__(self, inner: httpx.AsyncBaseTransport, *, total: float, timeouts: httpx.Timeout) -> None:
@@ -127,9 +127,11 @@ class Deadline(Layer):
         self._timeouts = timeouts.as_dict()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        request.extensions = {**request.extensions, "timeout": self._timeouts}
+        total = request.extensions.get("seconds", self._total)
+        timeouts = {**self._timeouts, "read": total, "write": total}
+        request.extensions = {**request.extensions, "timeout": timeouts}
         try:
-            async with asyncio.timeout(request.extensions.get("seconds", self._total)):
+            async with asyncio.timeout(total):
                 response = await self._inner.handle_async_request(request)
                 await response.aread()
         except TimeoutError as error:

@@ -59,14 +59,8 @@ class Watchdog:
         self.states: dict[AccountId, AccountState] = dict.fromkeys(channels, AccountState())
 
     async def run(self) -> None:
-        """Look at all accounts, again and again, until cancelled."""
-        never, eager = asyncio.Event(), EAGER_SECONDS
-        while True:
-            await asyncio.gather(*(self.look(account) for account in self._channels))
-            well = all(state.healthy for state in self.states.values())
-            pause = self._every if well else min(self._every, eager)
-            eager *= 2
-            await self._clock.wait(never, self._clock.now_ms() + round(pause * 1000))
+        """Look at all accounts, again and again, until cancelled; none waits for another."""
+        await asyncio.gather(*(self._keep_looking(account) for account in self._channels))
 
     async def look(self, account: AccountId) -> AccountState:
         """Look at one account now, mend what can be mended, and remember how it is."""
@@ -93,6 +87,14 @@ class Watchdog:
             name: {"healthy": state.healthy, "troubles": [trouble.code for trouble in state.troubles]}
             for name, state in self.states.items()
         }
+
+    async def _keep_looking(self, account: AccountId) -> None:
+        never, eager = asyncio.Event(), EAGER_SECONDS
+        while True:
+            state = await self.look(account)
+            pause = self._every if state.healthy else min(self._every, eager)
+            eager = min(2 * eager, self._every)
+            await self._clock.wait(never, self._clock.now_ms() + round(pause * 1000))
 
     def _remember(self, account: AccountId, troubles: Sequence[Trouble]) -> None:
         channel, before = self._channels[account], self.states[account]

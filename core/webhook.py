@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from core.channel import Arrival, Channel, ShakesHands, WebhookRequest
+from core.channel import Arrival, Channel, Normalized, ShakesHands, WebhookRequest
 from core.echoes import storage_errors
 from core.errors import StorageDown
 from core.ids import DEFAULT_ACCOUNT, AccountId
@@ -160,16 +160,16 @@ class _Door:
             return
         if parsed == {}:  # the owner's own check of the address
             return
-        foreign = [await self._store(channel, parsed, body) for channel in channels]
-        if nobodys := frozenset.intersection(*foreign):
+        meanings = [await self._store(channel, parsed, body) for channel in channels]
+        if unknown := dict.fromkeys(meaning.unknown for meaning in meanings if meaning.unknown):
+            await self._bury("unknown_payload", "; ".join(unknown), body)
+        if nobodys := frozenset.intersection(*(meaning.foreign for meaning in meanings)):
             await self._bury("other_account", ", ".join(sorted(nobodys))[:200], body)
 
-    async def _store(self, channel: Channel, parsed: Any, body: bytes) -> frozenset[str]:
-        """Queue what the body means to this account; the accounts named in it that are others."""
+    async def _store(self, channel: Channel, parsed: Any, body: bytes) -> Normalized:
+        """Queue what the body means to this account; its meaning, and nothing when that breaks our code."""
         try:
             meaning = channel.normalize(parsed)
-            if meaning.unknown:
-                await self._bury("unknown_payload", meaning.unknown, body)
             stored = await self.inbox.put(meaning.arrivals)
             for outcome in stored:
                 self.count(outcome)
@@ -179,8 +179,8 @@ class _Door:
         except Exception as error:  # noqa: BLE001  # a body that breaks our code must not be repeated for ever
             structlog.get_logger().exception("normalize_failed", channel=self.name, account=channel.account)
             await self._bury("normalize_failed", type(error).__name__, body)
-            return frozenset()
-        return meaning.foreign
+            return Normalized()
+        return meaning
 
     async def _bury(self, reason: str, detail: str, body: bytes) -> None:
         with storage_errors():

@@ -128,7 +128,7 @@ class InstagramChannel:
         message = {"text": without_surrogates(text)}
         try:
             return await self._send(chat_id, message, reply_to=reply_to)
-        except Rejected:
+        except (Rejected, NotFound):
             return await self.send_text(chat_id, text, key=key)
 
     async def send_buttons(
@@ -196,8 +196,7 @@ class InstagramChannel:
             raise Rejected("Instagram shows the newest 20 messages of a chat only.", channel=CHANNEL)
         conversation = await self._conversation(chat_id)
         page = await self._client.get_messages(conversation, limit=_page(limit), after=cursor)
-        me = await self._client.user_id()
-        messages = [_chat_message(row, me) for row in page.rows if row.author]
+        messages = [_chat_message(row, chat_id) for row in page.rows if row.author]
         following = page.after if len(messages) == len(page.rows) else OLDER
         return MessagePage(messages=messages, next_cursor=following)
 
@@ -344,19 +343,20 @@ class InstagramChannel:
         except NotFound:
             return []
         me = await self._client.user_id()
-        late = [row for row in page.rows if row.created_time and row.created_time >= since]
+        oldest_first = reversed(page.rows)
+        late = [row for row in oldest_first if row.created_time and row.created_time >= since]
         return recovered(
             late, customer=customer, user_id=me, account=self._account, fingerprint=self._fingerprint
         )
 
 
-def _chat_message(row: Row, user_id: str) -> ChatMessage:
-    """Instagram does not tell who has read what.
+def _chat_message(row: Row, customer: str) -> ChatMessage:
+    """Instagram does not tell who has read what. There are no groups: who is not the customer is us.
 
     Who looks for a lost send must not miss it: a message without a time counts as new, and a file without
     a type has the id of a voice note, which it may be.
     """
-    said, own, at = shown(row), row.author == user_id, row.created_time
+    said, own, at = shown(row), row.author != customer, row.created_time
     media, images = said.media, said.media.images
     untold = any(file.file_url and not file.mime_type for file in row.attachments or [])
     kinds = {"image": media.has_images, "voice": media.has_voice, "video": media.videos}
@@ -366,7 +366,7 @@ def _chat_message(row: Row, user_id: str) -> ChatMessage:
         type=next(
             (kind for kind, there in kinds.items() if there), "document" if media.documents else "text"
         ),
-        text_untrusted=said.typed or said.text if own else said.text,
+        text_untrusted=(own and row.message) or said.text,
         image_url=(images[0].url or "") if images else "",
         voice_file_id=row.id if media.has_voice or untold else "",
         reply_to=row.quoted or "",

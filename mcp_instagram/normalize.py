@@ -3,7 +3,7 @@
 message            the customer wrote, sent or shared something
 postback           the customer tapped a quick reply, an icebreaker or a button
 operator_message   the account itself wrote: our echo, or a person in Instagram's app (`Arrival.own`)
-edit, delete, read, reaction   of the message whose id it has
+edit, delete, read, reaction   of the message whose id it has; `own` when the business did it
 notice             a click on a link or ad, a handover, what another app answers (standby): never answered
 
 The dashboard's test becomes nothing, other accounts' items `foreign`, the rest a reason; nothing raises.
@@ -138,13 +138,14 @@ class _Reader:
             self.reasons.append(str(error))
 
     def _scene(self, raw: dict[str, Any], entry: dict[str, Any], *, standby: bool) -> _Scene | None:
-        """None for another account's item. Samples name the wrong entry id: the parties tell (§13.5)."""
+        """None for another account's item. A tap's entry may be the wrong one: the parties tell (§13.5)."""
         parties = wire.Parties.model_validate(raw)
         sender, recipient = parties.sender, parties.recipient
         message = raw.get("message")
         echo = isinstance(message, dict) and message.get("is_echo") is True
         whose = _text_of(entry.get("id"))
-        guess = (sender if echo else recipient) or whose
+        of_entry = sender == whose and not _MISLABELLED & raw.keys()
+        guess = (sender if echo or of_entry else recipient) or whose
         me = self._user_id if self._user_id in (sender, recipient) else guess
         if self._user_id and me and me != self._user_id:
             self.foreign.add(me[:64])
@@ -174,9 +175,16 @@ class _Reader:
             media=told.said.media,
             meta=Meta(ad_channel=CHANNEL, ad_id=referral.about, ad_title=referral.title, raw=scene.raw),
             reply_to=MessageId(told.reply_to) if told.reply_to else None,
+            own=scene.own and event in _CHANGES,
         )
         mark = told.said.mark or (self._fingerprint(told.said.typed) if told.said.typed else "")
         return Arrival(message, f"{told.message_id}:{told.key}", own, mark if own else "")
+
+
+#: Items whose entry may be named after the customer (§13.5).
+_MISLABELLED = frozenset({"postback", "referral"})
+#: What happens to a message. Those of the business are a person's: no call of ours comes back as one.
+_CHANGES = frozenset({"edit", "delete", "reaction"})
 
 
 def _event(event: Event, scene: _Scene) -> Event:
@@ -322,12 +330,16 @@ _NAMES = {
 def recovered(
     rows: Sequence[wire.Row], *, customer: str, user_id: str, account: AccountId, fingerprint: Fingerprint
 ) -> list[Arrival]:
-    """Messages of the history (§8) as their webhooks would have told them, as far as it shows them."""
+    """Messages of the history (§8) as their webhooks would have told them, as far as it shows them.
+
+    Who is not the customer is us, under whichever of our ids (§3): our own words must not be answered.
+    """
     reader = _Reader(user_id, account, fingerprint)
     for row in rows:
         if row.author and row.created_time:
             raw = row.model_dump(mode="json", by_alias=True, exclude_none=True)
-            scene = _Scene(user_id, customer, row.author == user_id, row.created_time, standby=False, raw=raw)
+            own = row.author != customer
+            scene = _Scene(user_id, customer, own, row.created_time, standby=False, raw=raw)
             told = _Told("message", row.id, "message", shown(row), row.quoted)
             with suppress(ValidationError):
                 reader.arrivals.append(reader.arrival(told, scene))

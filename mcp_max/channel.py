@@ -22,6 +22,7 @@ from core.channel import (
 from core.echoes import fingerprint
 from core.errors import ChannelError, Forbidden, NotFound, PeerUnreachable, RateLimited, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId
+from core.media import FILE_MAX_BYTES, check_file
 from core.messages import IncomingMessage
 from core.webhook_address import WebhookAddress
 from mcp_max.client import CHANNEL, MaxClient, UploadKind, addressee
@@ -34,8 +35,6 @@ TEXT_LIMIT = 4_000
 MEGABYTE = 1024 * 1024
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/tiff", "image/bmp", "image/heic")
 VIDEO_TYPES = ("video/mp4", "video/quicktime", "video/x-matroska", "video/webm")
-#: MAX takes 4 GB; a file is held in memory here.
-DOCUMENT_MAX_BYTES = 256 * MEGABYTE
 EDIT_WINDOW_SECONDS = 7 * 24 * 3600
 MOST_BUTTONS, BUTTON_ROWS = 210, 30
 BUTTON_LIMIT = 128
@@ -54,14 +53,15 @@ _KINDS: dict[UploadKind, MediaKind] = {
 }
 _CURSOR = re.compile(r"([0-9]{1,15}):(-?[0-9]{1,19})", re.ASCII)
 
+#: MAX itself takes videos of 250 MB, sounds of 256 MB and files of 4 GB (§4); we hold a file in memory.
 LIMITS = Capabilities(
     text_limit=TEXT_LIMIT,
     text_unit="utf16",
     media={
         "image": MediaLimit(types=IMAGE_TYPES, max_bytes=50 * MEGABYTE, caption_limit=TEXT_LIMIT),
-        "voice": MediaLimit(max_bytes=256 * MEGABYTE),
-        "video": MediaLimit(types=VIDEO_TYPES, max_bytes=250 * MEGABYTE, caption_limit=TEXT_LIMIT),
-        "document": MediaLimit(max_bytes=DOCUMENT_MAX_BYTES, caption_limit=TEXT_LIMIT),
+        "voice": MediaLimit(max_bytes=FILE_MAX_BYTES),
+        "video": MediaLimit(types=VIDEO_TYPES, max_bytes=FILE_MAX_BYTES, caption_limit=TEXT_LIMIT),
+        "document": MediaLimit(max_bytes=FILE_MAX_BYTES, caption_limit=TEXT_LIMIT),
     },
     most_buttons=MOST_BUTTONS,
     button_limit=BUTTON_LIMIT,
@@ -117,10 +117,13 @@ class MaxChannel:
     async def send_reply(
         self, chat_id: ChatId, text: str, reply_to: MessageId, *, key: str = ""
     ) -> MessageId:
+        """A quote that MAX refuses sends nothing, so the text goes alone then. So it does where the quoted
+        message is in another chat: words of one customer never go to another."""
         link = {"type": "reply", "mid": reply_to}
         try:
+            await self._check_place(chat_id, reply_to)
             return MessageId(await self._client.send_message(chat_id, {"text": text, "link": link}))
-        except NotFound:
+        except (NotFound, Rejected):
             return await self.send_text(chat_id, text, key=key)
 
     async def send_buttons(
@@ -164,14 +167,14 @@ class MaxChannel:
     async def _send_file(self, chat_id: ChatId, kind: UploadKind, file: MediaFile, caption: str) -> MessageId:
         """Upload, then send (§4): until the second step nobody sees the file."""
         addressee(chat_id)
-        _check(kind, file)
+        check_file(_KINDS[kind], LIMITS.media[_KINDS[kind]], file)
         attachment = {"type": kind, "payload": await self._client.upload(kind, file)}
         words = {"text": caption} if caption else {}
         return MessageId(await self._client.send_when_ready(chat_id, {**words, "attachments": [attachment]}))
 
     async def edit_message(self, chat_id: ChatId, message_id: MessageId, text: str) -> None:
         """Attachments and buttons stay (§3.3)."""
-        addressee(chat_id)
+        await self._check_place(chat_id, message_id)
         try:
             await self._client.edit_message(message_id, {"text": text})
         except Rejected as error:
@@ -179,7 +182,7 @@ class MaxChannel:
             raise Rejected(f"{error.detail} {rule}", channel=CHANNEL) from error
 
     async def delete_message(self, chat_id: ChatId, message_id: MessageId) -> None:
-        addressee(chat_id)
+        await self._check_place(chat_id, message_id)
         await self._client.delete_message(message_id)
 
     async def show_typing(self, chat_id: ChatId) -> None:
@@ -283,21 +286,22 @@ class MaxChannel:
     def normalize(self, body: Any) -> Normalized:
         return normalize(body, Ours(self._account, self._client.known_bot_id, self._fingerprint, self._token))
 
+    async def _check_place(self, chat_id: ChatId, message_id: MessageId) -> None:
+        """MAX takes the message's id alone. Raises NotFound for a message of another chat."""
+        addressee(chat_id)
+        try:
+            message = await self._client.get_message(message_id)
+        except Forbidden:  # what we may not read cannot be compared
+            return
+        if message.is_elsewhere(chat_id):
+            raise NotFound("There is no message with this id in the chat.", channel=CHANNEL)
+
     def _completed(self, url: str) -> str:
         """The address that MAX shall call. Raises Rejected."""
         parts = self._address.parsed(url)
         if not self._is_sandbox and (parts.scheme != "https" or ":" in parts.netloc):
             raise Rejected("MAX calls https addresses without a port only.", channel=CHANNEL)
         return self._address.completed(url)
-
-
-def _check(kind: UploadKind, file: MediaFile) -> None:
-    """Raises Rejected before anything is uploaded."""
-    limit = LIMITS.media[_KINDS[kind]]
-    if limit.types and file.media_type not in limit.types:
-        raise Rejected(f"MAX takes no {file.media_type}, only {', '.join(limit.types)}.", channel=CHANNEL)
-    if len(file.content) > limit.max_bytes:
-        raise Rejected(f"The file is larger than {limit.max_bytes // MEGABYTE} MB.", channel=CHANNEL)
 
 
 def _before(cursor: str) -> tuple[int, int]:

@@ -25,10 +25,12 @@ from core.errors import (
 from core.http import REPEATABLE, WITHOUT_TOKEN, Complaint, Policy, Timing, read_answer, vendor_client
 from core.jsontext import without_surrogates
 from core.transports import Layer
+from core.vendor_json import storable
 from mcp_max.schemas import (
     Chat,
     Done,
     ErrorAnswer,
+    Message,
     Messages,
     Sent,
     Subscriptions,
@@ -149,11 +151,18 @@ class MaxClient:
         query = {"chat_id": chat_number(chat_id), "count": count} | ({"from": newest} if newest else {})
         return (await self._get(Messages, "/messages", query)).messages
 
+    async def get_message(self, message_id: str) -> Message:
+        """GET one message (§3.3)."""
+        return await self._get(Message, f"/messages/{_message(message_id)}")
+
     async def send_message(self, chat_id: str, body: dict[str, Any]) -> str:
-        """POST a message (§3.2): the id of the new one. There is no key against doubles."""
+        """POST a message (§3.2): the id of the new one. There is no key against doubles.
+
+        Half an emoji in it becomes a replacement sign: it cannot be encoded.
+        """
         marks = {"effect": "send", "counted": {"chat": chat_id}}
         answer = await self._http.post(
-            "/messages", params=addressee(chat_id), json=_sendable(body), extensions=marks
+            "/messages", params=addressee(chat_id), json=storable(body), extensions=marks
         )
         return read_answer(answer, Sent, CHANNEL).message.body.mid
 
@@ -175,7 +184,7 @@ class MaxClient:
 
     async def edit_message(self, message_id: str, body: dict[str, Any]) -> None:
         """PUT (§3.3): what is left out stays."""
-        await self._done("PUT", "/messages", {"message_id": _message(message_id)}, _sendable(body))
+        await self._done("PUT", "/messages", {"message_id": _message(message_id)}, storable(body))
 
     async def delete_message(self, message_id: str) -> None:
         """DELETE (§3.3)."""
@@ -309,8 +318,3 @@ def _payload(token: str | None) -> dict[str, Any]:
     if not token:
         raise Rejected("MAX took the file but gave no token for it.", channel=CHANNEL)
     return {"token": token}
-
-
-def _sendable(body: dict[str, Any]) -> dict[str, Any]:
-    """No half emoji: it cannot be encoded."""
-    return {**body, "text": without_surrogates(body["text"])} if "text" in body else body

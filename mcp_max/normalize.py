@@ -22,7 +22,7 @@ from core.channel import Arrival, ChatInfo, ChatMessage, Normalized
 from core.ids import AccountId, ChannelName, ChatId, MessageId
 from core.messages import Contact, Event, File, Image, IncomingMessage, Location, Media, Meta
 from core.vendor_json import UnreadableError, first_mistake, storable
-from mcp_max.schemas import LAST_MS, Attachment, Body, Chat, Message, Recipient, Update, moment
+from mcp_max.schemas import LAST_MS, NOBODY, Attachment, Body, Chat, Message, Recipient, Update, moment
 
 CHANNEL = ChannelName("max")
 #: The fingerprint of every picture: MAX stores it anew, so its bytes cannot be compared.
@@ -135,7 +135,7 @@ def _pressed(update: Update, raw: dict[str, Any], ours: Ours) -> Arrival:
     press, message = update.callback, update.message or Message()
     if press is None:
         raise UnreadableError("message_callback without a readable callback")
-    _check_bot(message, ours)
+    _check_bot(message, ours, presser=press.user.user_id)
     labels = dict(label for one in message.attachments for label in one.content.labels)
     words = press.payload or ""
     return _arrived(
@@ -194,9 +194,9 @@ def _arrived(ours: Ours, raw: dict[str, Any], key: str, time: int | None, **fiel
     return Arrival(IncomingMessage.model_validate(known | fields), key)
 
 
-def _check_bot(message: Message, ours: Ours) -> None:
-    """Raises _ForeignError for the dialog of another bot."""
-    if ours.bot_id is not None and message.bot is not None and message.bot != ours.bot_id:
+def _check_bot(message: Message, ours: Ours, presser: int = NOBODY) -> None:
+    """Raises _ForeignError for the dialog of another bot; whoever pressed a button is none."""
+    if ours.bot_id is not None and message.bot not in (None, ours.bot_id, presser):
         raise _ForeignError(message.bot)
 
 
@@ -226,10 +226,12 @@ def _id_of(message: Message, time: int | None) -> MessageId:
 
 
 def _mark(message: Message, said: Said, ours: Ours) -> str:
-    """What the pending send of the same content registered; "" for what cannot be compared."""
-    if said.media.has_images:
-        return IMAGE_MARK
-    return ours.fingerprint(message.body.text) if message.body and message.body.text else ""
+    """What the pending send of the same content registered: of files their kind (core/echoes.py)."""
+    media = said.media
+    kinds = {IMAGE_MARK: media.has_images, "voice": media.has_voice, "video": media.has_video}
+    kinds["document"] = media.has_document
+    words = ours.fingerprint(message.body.text) if message.body and message.body.text else ""
+    return next((kind for kind, there in kinds.items() if there), words)
 
 
 def _proven_phone(message: Message, ours: Ours) -> str | None:

@@ -75,7 +75,7 @@ class Recipient(Shape):
     chat_id: MaybeInt = None
     chat_type: MaybeText = None
     user_id: MaybeInt = None
-    post_id: MaybeText = None
+    post_id: Any = None
 
     @property
     def is_public(self) -> bool:
@@ -226,6 +226,14 @@ class Message(Shape):
         """The id of the message that this one answers."""
         answers = self.link and self.link.type == "reply"
         return self.link.message.mid if answers and self.link and self.link.message else None
+
+    def is_elsewhere(self, chat_id: str) -> bool:
+        """Whether MAX shows it in another chat than that of our id, a number or `user:` and a number."""
+        place = self.place
+        if chat_id.startswith("user:"):
+            in_group = place.chat_type in {"chat", "channel"}
+            return in_group or self.customer not in (NOBODY, int(chat_id.removeprefix("user:")))
+        return bool(place.chat_id) and chat_id != str(place.chat_id)
 
     def is_by(self, bot_id: int | None) -> bool:
         """While our bot's id is unknown any bot may be ours: better unanswered than answered by itself."""

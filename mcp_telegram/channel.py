@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -152,13 +153,13 @@ class TelegramChannel:
     async def send_reply(
         self, chat_id: ChatId, text: str, reply_to: MessageId, *, key: str = ""
     ) -> MessageId:
-        """Telegram itself sends the text alone when the target is gone; so do we when it refuses."""
+        """Telegram itself sends the text alone when the target is gone; so do we when it refuses, and for
+        what is no message of the chat, such as a press."""
         place = Place.read(chat_id)
-        number = place.number_of(reply_to)
-        try:
+        with suppress(NotFound, ReplyGone):
+            number = place.number_of(reply_to)
             return _named(place, await self._client.send_message(place, text, reply_to=number))
-        except ReplyGone:
-            return await self.send_text(chat_id, text, key=key)
+        return await self.send_text(chat_id, text, key=key)
 
     async def edit_message(self, chat_id: ChatId, message_id: MessageId, text: str) -> None:
         place = Place.read(chat_id)

@@ -3,13 +3,14 @@
 An update becomes
 
 message            the customer wrote, sent or shared something; each item of an album is one
-edit               the customer changed it; a link preview or a moving location tells so as well
+edit               the customer changed it, or the owner of a business chat their own words (`own`); a link
+                   preview or a moving location tells so as well
 postback           a button was pressed: its label; the press's id stands in external_message_id and meta.raw
 reaction           the emoji that a person put on a message; "" when it was taken away
 operator_message   the account's owner wrote in a business chat, or a bot in the owner's name (our echo)
 delete             a message of a business chat is gone; other chats tell of no deletions
-notice             a service message, the owner's automatic answer or correction, a blocked or added bot,
-                   a business connection, other bots: never answered
+notice             a service message, the owner's automatic answer, a blocked or added bot, a business
+                   connection, other bots: never answered
 
 Nothing becomes of our own edit in a business chat, when Telegram shows it to us. Everything that cannot be
 read becomes a reason, never an exception. Telegram names no bot in its updates, so nothing is foreign.
@@ -46,8 +47,6 @@ from mcp_telegram.schemas import (
 CHANNEL = ChannelName("telegram")
 #: The fingerprint of every picture: Telegram stores it anew, so its bytes cannot be compared.
 IMAGE_MARK = "image"
-#: Who writes when Telegram names nobody.
-NOBODY = 0
 START = "/start "
 
 Fingerprint = Callable[[str], str]
@@ -115,6 +114,7 @@ def _kind(body: dict[str, Any]) -> str:
 
 
 def _arrival(event: _Event, raw: dict[str, Any], reader: Reader) -> Arrival:
+    corrected = event.own and event.event == "edit"  # by the owner's hand: no echo of ours
     message = IncomingMessage(
         channel=CHANNEL,
         account=reader.account,
@@ -129,8 +129,10 @@ def _arrival(event: _Event, raw: dict[str, Any], reader: Reader) -> Arrival:
         media=event.said.media,
         meta=Meta(ad_channel=CHANNEL, ad_id=event.ref, raw=raw),
         reply_to=event.reply_to,
+        own=corrected,
     )
-    return Arrival(message, event.key, own=event.own, fingerprint=event.mark, ends_chat=event.ends)
+    own = event.own and not corrected
+    return Arrival(message, event.key, own=own, fingerprint=event.mark, ends_chat=event.ends)
 
 
 def _message(shape: type[Message], raw: dict[str, Any], _: int, reader: Reader) -> list[_Event]:
@@ -143,7 +145,7 @@ def _written(message: Message, raw: dict[str, Any], reader: Reader) -> _Event:
     return _Event(
         event,
         place,
-        message.author_id if message.author_id is not None else NOBODY,
+        message.author_id,
         place.message_id(message.message_id),
         f"message:{place.message_id(message.message_id)}",
         said,
@@ -159,17 +161,21 @@ def _written(message: Message, raw: dict[str, Any], reader: Reader) -> _Event:
 
 
 def _edited(shape: type[Message], raw: dict[str, Any], number: int, reader: Reader) -> list[_Event]:
-    """The owner's correction is a notice: an edit of a message that nobody saw would count as a question."""
+    """An edit bears the customer's id, also the owner's; that of a notice is another notice."""
     message = shape.model_validate(raw)
     if message.sender_business_bot:
         return []
-    read = _written(message, raw, reader)._replace(at=moment(message.edit_date or message.date), mark="")
-    edited = read._replace(key=f"edit:{read.about}:{number}")
+    read = _written(message, raw, reader)
+    edited = read._replace(
+        key=f"edit:{read.about}:{number}", at=moment(message.edit_date or message.date), mark=""
+    )
     if read.event == "message":
         return [edited._replace(event="edit")]
+    if read.event == "operator_message":
+        return [edited._replace(event="edit", user=message.chat.id)]
     about, words = MessageId(f"{read.about}:edit:{number}"), f"Исправлено: {read.said.text}"
     said = read.said._replace(text=words)
-    return [edited._replace(event="notice", about=about, said=said, own=False, reply_to=read.about)]
+    return [edited._replace(about=about, said=said, own=False, reply_to=read.about)]
 
 
 def _pressed(raw: dict[str, Any], _: int, __: Reader) -> list[_Event]:
@@ -183,11 +189,10 @@ def _pressed(raw: dict[str, Any], _: int, __: Reader) -> list[_Event]:
 def _reacted(raw: dict[str, Any], number: int, _: Reader) -> list[_Event]:
     reaction = Reaction.model_validate(raw)
     place = Place(reaction.chat.id)
-    who, about = reaction.user or reaction.actor_chat, place.message_id(reaction.message_id)
+    who, about = reaction.user or reaction.actor_chat or reaction.chat, place.message_id(reaction.message_id)
     shown = [kind.emoji or f"[{kind.type or 'reaction'}]" for kind in reaction.new_reaction or [] if kind]
     said, key, at = Said("".join(shown)), f"reaction:{about}:{number}", moment(reaction.date)
-    user, name = (who.id, who.name) if who else (NOBODY, "")
-    return [_Event("reaction", place, user, about, key, said, at, name)]
+    return [_Event("reaction", place, who.id, about, key, said, at, who.name)]
 
 
 def _deleted(raw: dict[str, Any], _: int, __: Reader) -> list[_Event]:

@@ -218,10 +218,9 @@ class Message(Shape):
         return Place(self.chat.id, self.business_connection_id or "")
 
     @property
-    def author_id(self) -> int | None:
-        """A user, or the chat on whose behalf it was written."""
-        who = self.sender_chat or self.sender
-        return who.id if who else None
+    def author_id(self) -> int:
+        """A user, or the chat on whose behalf it was written; a person's own chat has their number (§4)."""
+        return (self.sender_chat or self.sender or self.chat).id
 
     @property
     def own_phone(self) -> str | None:

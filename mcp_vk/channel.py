@@ -7,8 +7,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ValidationError
-
 from core.auth import same_secret
 from core.capabilities import Capabilities
 from core.channel import (
@@ -27,15 +25,17 @@ from core.channel import (
 from core.echoes import fingerprint
 from core.errors import ChannelError, NotFound, OutcomeUnknown, PeerUnreachable, RateLimited, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId, UserId
-from core.jsontext import UnreadableJSON, read_json, write_json
+from core.jsontext import write_json
 from core.messages import IncomingMessage
 from mcp_vk.client import (
     CHANNEL,
+    LARGEST_PAGE,
     CannotQuote,
     VkClient,
     beside_the_words,
     keyboard_of,
     message_of,
+    page_of,
     peer_of,
     random_id_of,
 )
@@ -49,20 +49,16 @@ from mcp_vk.normalize import (
     message_id,
     normalize,
 )
-from mcp_vk.schemas import CHATS_FROM, Callback, Gesture, Message, Server
-from mcp_vk.settings import CAPABILITIES, VkSettings
+from mcp_vk.schemas import CHATS_FROM, Gesture, Message, Server, callback_of
+from mcp_vk.settings import CAPABILITIES, EVENTS, RIGHTS, VkSettings
 
 #: Ours: VK only says that its links expire.
-MEDIA_LINK_SECONDS = 600
-LARGEST_PAGE, SWEPT_MESSAGES = 200, 1_000
+MEDIA_LINK_SECONDS, SWEPT_MESSAGES = 600, 1_000
 WEBHOOK_PATH = f"webhook/{CHANNEL}"
 #: VK asks a new address at once; how long to wait before each look whether it liked the answer.
 CONFIRMING = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
-EVENTS = (
-    *("message_new", "message_reply", "message_edit", "message_allow", "message_deny"),
-    *("message_read", "message_event", "message_reaction_event"),
-)
-RIGHTS = ("messages", "manage", "photos", "docs")
+#: How many numbers a send tries; after how long no send of ours is repeated (core/attempts.py: 30 days).
+RANDOM_IDS, OLDEST_REPEAT_SECONDS = 3, 31 * 24 * 3_600
 #: A health check waits no longer.
 SHORT_WAIT_SECONDS = 3.0
 _ADDRESS = re.compile(r"(https?://[^\s/?#@]+)(/[^\s?#@]*)?")
@@ -87,6 +83,7 @@ class VkChannel:
         self._secret = settings.webhook_secret.get_secret_value()
         self._confirmation = settings.confirmation
         self._path = f"/{WEBHOOK_PATH}/{account}"
+        self._newest = 0  # in the mailbox, of what we have sent
 
     @property
     def name(self) -> ChannelName:
@@ -178,7 +175,7 @@ class VkChannel:
         return await self._client.messages_is_messages_from_group_allowed(peer_of(user_id))
 
     async def list_chats(self, limit: int, cursor: str) -> ChatPage:
-        count, offset = _page(limit, cursor)
+        count, offset = page_of(limit, cursor)
         page = await self._client.messages_get_conversations(count=count, offset=offset)
         chats = [chat_info(row.conversation, row.last_message, page) for row in page.items if row]
         return ChatPage(chats=chats, next_cursor=str(offset + count) if len(page.items) == count else "")
@@ -191,7 +188,7 @@ class VkChannel:
         return chat_info(found, None, page)
 
     async def list_messages(self, chat_id: ChatId, limit: int, cursor: str) -> MessagePage:
-        peer_id, (count, offset) = peer_of(chat_id), _page(limit, cursor)
+        peer_id, (count, offset) = peer_of(chat_id), page_of(limit, cursor)
         page = await self._client.messages_get_history(peer_id, count=count, offset=offset)
         seen = next((one for one in page.conversations if one and one.peer_id == peer_id), None)
         messages = [chat_message(one, seen, self._group_id) for one in page.items if one]
@@ -242,7 +239,7 @@ class VkChannel:
         """The confirmation code (§4.2). An address that we subscribed carries it, so that every replica
         knows it; else the configured one is given, else the one that this process asked for.
         """
-        asked = _callback(request.body) if b"confirmation" in request.body else None
+        asked = callback_of(request.body) if b"confirmation" in request.body else None
         if asked is None or (asked.type, asked.group_id) != ("confirmation", self._group_id):
             return None
         if asked.secret and not same_secret(self._secret, asked.secret):
@@ -252,7 +249,7 @@ class VkChannel:
 
     def verify(self, request: WebhookRequest) -> bool:
         """VK signs nothing (§4.2): the secret is in the body."""
-        event = _callback(request.body)
+        event = callback_of(request.body)
         return event is not None and same_secret(self._secret, event.secret)
 
     def normalize(self, body: Any) -> Normalized:
@@ -288,10 +285,28 @@ class VkChannel:
         return await self.webhook_status()
 
     async def _send(self, chat_id: ChatId, key: str, **content: str) -> MessageId:
-        peer_id = peer_of(chat_id)
-        random_id = random_id_of(peer_id, key)
-        sent = await self._client.messages_send(peer_id, random_id, **content)
-        return message_id(peer_id, sent.cmid or await self._cmid_of(peer_id, random_id))
+        """A random_id that another message used up gives no message (§3.1): then the next is tried."""
+        peer_id, newest = peer_of(chat_id), self._newest
+        for nth in range(RANDOM_IDS):
+            random_id = random_id_of(peer_id, key, nth)
+            sent = await self._client.messages_send(peer_id, random_id, **content)
+            number = sent.message_id or 0
+            if number == 0 or number > newest or not await self._is_used_up(random_id, peer_id, number):
+                self._newest = max(self._newest, number)
+                return message_id(peer_id, sent.cmid or await self._cmid_of(peer_id, random_id))
+        raise OutcomeUnknown("VK takes every random_id of this message for a used one.", channel=CHANNEL)
+
+    async def _is_used_up(self, random_id: int, peer_id: int, number: int) -> bool:
+        """Whether the message of the answer is another one: in another chat, or older than our repeats."""
+        first: Message | None = None
+        with suppress(ChannelError):
+            first = await self._client.messages_get_by_id(message_ids=number)
+        if first is None:
+            raise OutcomeUnknown("VK answered with an earlier message, which it hides.", channel=CHANNEL)
+        if first.random_id != random_id:
+            return False
+        oldest = self._client.timing.wall() - OLDEST_REPEAT_SECONDS
+        return first.peer_id != peer_id or (first.date or oldest) < oldest
 
     async def _cmid_of(self, peer_id: int, random_id: int) -> int:
         """What a repeat is answered with is not promised (§3.1): the history knows the first message."""
@@ -305,8 +320,7 @@ class VkChannel:
         return found
 
     async def _known(self, peer_id: int, cmid: int) -> Message:
-        page = await self._client.messages_get_by_id(peer_id, cmid)
-        found = next(filter(None, page.items), None)
+        found = await self._client.messages_get_by_id(peer_id=peer_id, cmids=cmid)
         if found is None:
             raise NotFound("VK shows no such message.", channel=CHANNEL)
         return found
@@ -318,7 +332,7 @@ class VkChannel:
                 page = await self._client.messages_get_history(peer_id, count=LARGEST_PAGE, offset=offset)
                 new = [one for one in page.items if one and (one.date or earliest) >= earliest]
                 found += new
-                if len(new) < LARGEST_PAGE:
+                if len(new) + page.items.count(None) < LARGEST_PAGE:
                     break
         return found
 
@@ -384,17 +398,3 @@ class VkChannel:
         head, ours, rest = url.partition(f"/{WEBHOOK_PATH}/")
         account, _, code = rest.partition("/")
         return f"{head}{ours}{account}" + ("/***" if code else "") if ours else f"{parts[1]}/***"
-
-
-def _callback(body: bytes) -> Callback | None:
-    try:
-        return Callback.model_validate(read_json(body))
-    except (UnreadableJSON, ValidationError):
-        return None
-
-
-def _page(limit: int, cursor: str) -> tuple[int, int]:
-    """VK's count and offset (§3.2). The cursor is the offset."""
-    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
-        raise Rejected("This cursor is none of ours: take that of the page before.", channel=CHANNEL)
-    return min(max(limit, 1), LARGEST_PAGE), int(cursor or 0)

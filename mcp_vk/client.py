@@ -61,6 +61,7 @@ UPLOAD_SECONDS = 40.0
 #: Ours: VK names no time. A flood is over after minutes, a quota after hours.
 FLOOD_SECONDS, QUOTA_SECONDS = 300.0, 3600.0
 LARGEST_RANDOM_ID = 2**31 - 1
+LARGEST_PAGE = 200
 _NUMBER = re.compile(r"-?[1-9][0-9]{0,17}")
 #: Buttons that stand one under another before they must share rows (§5).
 _ROWS = 6
@@ -144,10 +145,10 @@ class VkClient:
         params: Params = {"peer_id": peer_id, "count": count, "offset": offset, "extended": 1}
         return await self._call("messages.getHistory", Reply[Page[Message]], params)
 
-    async def messages_get_by_id(self, peer_id: int, cmid: int) -> Page[Message]:
-        """messages.getById (§3.2): whole, with forwards in forwards and fresh links; [] when it is gone."""
-        params: Params = {"peer_id": peer_id, "cmids": cmid}
-        return await self._call("messages.getById", Reply[Page[Message]], params)
+    async def messages_get_by_id(self, **which: int) -> Message | None:
+        """messages.getById (§3.2), by `peer_id` and `cmids` or by `message_ids`: whole, with fresh links."""
+        page = await self._call("messages.getById", Reply[Page[Message]], {**which})
+        return next(filter(None, page.items), None)
 
     async def messages_is_messages_from_group_allowed(self, user_id: int) -> bool:
         """messages.isMessagesFromGroupAllowed (§3.2)."""
@@ -297,12 +298,23 @@ def message_of(chat_id: str, written: str) -> tuple[int, int]:
     return peer_of(peer), int(cmid)
 
 
-def random_id_of(peer_id: int, key: str) -> int:
-    """The same for the same send, another one for every other; VK may compare over all peers (§3.1)."""
+def random_id_of(peer_id: int, key: str, nth: int = 0) -> int:
+    """The same for the same send, another one for every other; VK may compare over all peers (§3.1).
+
+    `nth` counts those that turned out to be used up: in 31 bits two sends may meet.
+    """
     if not key:
         return secrets.randbelow(LARGEST_RANDOM_ID) + 1
-    digest = hashlib.sha256(f"{peer_id}\0{key}".encode("utf-8", "surrogatepass")).digest()
+    named = f"{peer_id}\0{key}" + (f"\0{nth}" if nth else "")
+    digest = hashlib.sha256(named.encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") % LARGEST_RANDOM_ID + 1
+
+
+def page_of(limit: int, cursor: str) -> tuple[int, int]:
+    """VK's count and offset (§3.2). The cursor is the offset."""
+    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
+        raise Rejected("This cursor is none of ours: take that of the page before.", channel=CHANNEL)
+    return min(max(limit, 1), LARGEST_PAGE), int(cursor or 0)
 
 
 def keyboard_of(labels: Sequence[str]) -> dict[str, Any]:

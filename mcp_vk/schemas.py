@@ -11,10 +11,11 @@ from pydantic import (
     AliasPath,
     BeforeValidator,
     Field,
+    ValidationError,
     model_validator,
 )
 
-from core.jsontext import without_surrogates
+from core.jsontext import UnreadableJSON, read_json, without_surrogates
 from core.vendor_json import Lenient, Shape, without_nul
 
 #: Seconds of 9999-12-31; later moments are noise.
@@ -218,6 +219,14 @@ class Callback(Shape):
     secret: Annotated[str, Field(repr=False)] = ""
     event_id: MaybeText = None
     object: Annotated[dict[str, Any] | None, Lenient] = None
+
+
+def callback_of(body: bytes) -> Callback | None:
+    """The delivery in the raw bytes; None when it is none."""
+    try:
+        return Callback.model_validate(read_json(body))
+    except (UnreadableJSON, ValidationError):
+        return None
 
 
 class Gesture(Shape):

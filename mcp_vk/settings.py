@@ -7,19 +7,25 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from core.capabilities import Capabilities, MediaLimit, Rate
+from core.media import FILE_MAX_BYTES
 from core.vendor_settings import VendorSettings
 
 #: What VK takes as a picture, with the ending that its name must have (§3.4).
 IMAGE_TYPES = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"}
 #: The practical limit; the schema says 9,000 (§3.1).
 TEXT_LIMIT = 4_096
-DOCUMENT_MAX_BYTES = 200 * 1024 * 1024
+#: What a callback server of ours tells (§3.5), and what the key must be allowed to do (§1).
+EVENTS = (
+    *("message_new", "message_reply", "message_edit", "message_allow", "message_deny"),
+    *("message_read", "message_event", "message_reaction_event"),
+)
+RIGHTS = ("messages", "manage", "photos", "docs")
 CAPABILITIES = Capabilities(
     text_limit=TEXT_LIMIT,
     media={
-        "image": MediaLimit(types=tuple(IMAGE_TYPES), max_bytes=50 * 1024 * 1024, caption_limit=TEXT_LIMIT),
-        "voice": MediaLimit(types=("audio/ogg", "audio/opus"), max_bytes=DOCUMENT_MAX_BYTES),
-        "document": MediaLimit(max_bytes=DOCUMENT_MAX_BYTES, caption_limit=TEXT_LIMIT),
+        "image": MediaLimit(types=tuple(IMAGE_TYPES), max_bytes=FILE_MAX_BYTES, caption_limit=TEXT_LIMIT),
+        "voice": MediaLimit(types=("audio/ogg", "audio/opus"), max_bytes=FILE_MAX_BYTES),
+        "document": MediaLimit(max_bytes=FILE_MAX_BYTES, caption_limit=TEXT_LIMIT),
     },
     most_buttons=10,
     button_limit=40,
@@ -30,8 +36,9 @@ CAPABILITIES = Capabilities(
     ),
     webhook_authenticity="secret_in_body",
     webhook_answer="ok",
-    # VK compares with the whole history (§3.1); no unfinished send of ours is remembered longer.
-    repeat_window_seconds=30 * 24 * 3_600,
+    # Older pages of VK say "the whole history" (§3.1), today's "the chat's last hour, at most 100 messages":
+    # a repeat that comes later is looked up in the history first.
+    repeat_window_seconds=600,
 )
 
 #: VK takes 50 characters at most (§3.5); fewer than 16 could be guessed.

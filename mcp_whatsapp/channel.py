@@ -31,6 +31,7 @@ from core.media import check_file
 from core.webhook_address import WebhookAddress
 from mcp_whatsapp.client import (
     CHANNEL,
+    LARGEST_PAGE,
     WANTED_TYPES,
     WappiClient,
     digits_of,
@@ -38,7 +39,7 @@ from mcp_whatsapp.client import (
     page_of,
     recipient,
 )
-from mcp_whatsapp.normalize import Whose, arrivals_of_rows, chat_info, chat_messages, normalize
+from mcp_whatsapp.normalize import Whose, arrivals_of_rows, barred_at, chat_info, chat_messages, normalize
 from mcp_whatsapp.schemas import ProfileStatus, address, is_person, moment, phone_of, without_marks
 from mcp_whatsapp.settings import WhatsAppSettings
 
@@ -66,6 +67,8 @@ SWEEP_PAGE, SWEEP_PAGES = 200, 10
 LINK_SECONDS = 48 * 3600
 #: Wappi's short drops heal by themselves within seconds (§3.1).
 BAD_LOOKS = 3
+#: Ours: nobody tells how long WhatsApp bars a number; then one send shows whether it still does.
+BAN_SECONDS = 3_600
 PAYMENT_NEAR = timedelta(days=3)
 SHORT_WAIT_SECONDS = 3.0
 
@@ -89,6 +92,7 @@ class WhatsAppChannel:
         self._strict_header = settings.webhook_auth_header.lower()
         self._heard_header = ""
         self._bad_looks = 0
+        self._barred_until = 0.0
 
     @property
     def name(self) -> ChannelName:
@@ -116,10 +120,7 @@ class WhatsAppChannel:
     ) -> MessageId:
         """Wappi replies into the chat of the quoted message, so that is looked at first: words for one
         customer never go to another."""
-        to, place = recipient(chat_id), ""
-        with suppress(NotFound, Rejected):
-            place = address((await self._client.messages_id_get(reply_to)).chat)
-        if place != to:
+        if not await self._is_in(chat_id, reply_to):
             return await self.send_text(chat_id, text, key=key)
         return await self._sent(chat_id, lambda _: self._client.message_reply(reply_to, text))
 
@@ -154,7 +155,7 @@ class WhatsAppChannel:
         return await self._sent(chat_id, lambda to: self._client.document_send(to, document, caption))
 
     async def edit_message(self, chat_id: ChatId, message_id: MessageId, text: str) -> None:
-        recipient(chat_id)
+        await self._check_place(chat_id, message_id)
         try:
             await self._client.message_edit(message_id, text)
         except Rejected as error:
@@ -162,11 +163,11 @@ class WhatsAppChannel:
             raise Rejected(f"{error.detail} {rule}", channel=CHANNEL) from error
 
     async def delete_message(self, chat_id: ChatId, message_id: MessageId) -> None:
-        recipient(chat_id)
+        await self._check_place(chat_id, message_id)
         await self._client.message_delete(message_id)
 
     async def react(self, chat_id: ChatId, message_id: MessageId, emoji: str) -> None:
-        recipient(chat_id)
+        await self._check_place(chat_id, message_id)
         await self._client.message_reaction(message_id, emoji)
 
     async def show_typing(self, chat_id: ChatId) -> None:
@@ -284,10 +285,10 @@ class WhatsAppChannel:
         return await self.webhook_status()
 
     async def troubles(self) -> Sequence[Trouble]:
-        """From `get/status` (§6.4); a short drop of the connection is none."""
+        """From `get/status` (§6.4) and the newest messages; a short drop of the connection is none."""
         status = await self._client.get_status()
         self._bad_looks = 0 if status.app_status in {None, "open"} else self._bad_looks + 1
-        found = [self._payment(status)]
+        found = [self._payment(status), await self._ban()]
         if not status.authorized:
             said = f"The number is logged out of WhatsApp since {status.logouted_at or 'a while'}."
             found.append(Trouble(code="session_lost", detail=said))
@@ -307,6 +308,20 @@ class WhatsAppChannel:
         if until <= now:
             return Trouble(code="plan_required", detail=f"The profile is paid until {until:%Y-%m-%d} only.")
         return Trouble(code="payment_due", detail=f"The profile is paid until {until:%Y-%m-%d}.")
+
+    async def _ban(self) -> Trouble | None:
+        """§4.5: sends wait for an hour after the message that told of it; no look that fails ends that."""
+        with suppress(ChannelError):
+            answer = await self._client.messages_all_get(limit=LARGEST_PAGE, offset=0)
+            since = barred_at(answer.messages, self._client.known_phone)
+            self._barred_until = since.timestamp() + BAN_SECONDS if since else 0.0
+        if self._barred_for() <= 0:
+            return None
+        said = "WhatsApp bars this number from sending for a time: sends wait, lest it be lost for good."
+        return Trouble(code="vendor_down", detail=said)
+
+    def _barred_for(self) -> float:
+        return self._barred_until - self._client.timing.wall()
 
     async def is_up(self) -> bool:
         try:
@@ -344,6 +359,9 @@ class WhatsAppChannel:
     async def _sent(self, chat_id: ChatId, send: Callable[[str], Awaitable[str]]) -> MessageId:
         """A refusal is looked into: what a logged-out number is told is not documented (§7)."""
         to = recipient(chat_id)
+        if (wait := self._barred_for()) > 0:
+            said = "WhatsApp bars this number from sending for a time."
+            raise RateLimited(said, channel=CHANNEL, retry_after=wait)
         try:
             return MessageId(await send(to))
         except Rejected as error:
@@ -352,6 +370,18 @@ class WhatsAppChannel:
             if to.endswith("@lid"):
                 raise PeerUnreachable(f"{error.detail} It is a hidden id.", channel=CHANNEL) from error
             raise
+
+    async def _check_place(self, chat_id: ChatId, message_id: MessageId) -> None:
+        """Wappi takes the message's id alone: in another chat it would be another customer's."""
+        if not await self._is_in(chat_id, message_id):
+            raise NotFound("There is no message with this id in this chat.", channel=CHANNEL)
+
+    async def _is_in(self, chat_id: ChatId, message_id: MessageId) -> bool:
+        wanted = recipient(chat_id)
+        try:
+            return address((await self._client.messages_id_get(message_id)).chat) == wanted
+        except (NotFound, Rejected):
+            return False
 
     async def _is_logged_out(self) -> bool:
         try:

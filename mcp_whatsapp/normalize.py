@@ -108,6 +108,13 @@ def arrivals_of_rows(rows: Iterable[Any], whose: Whose) -> list[Arrival]:
     return sorted(arrivals, key=lambda arrival: arrival.message.timestamp)
 
 
+def barred_at(rows: Iterable[Any], phone: str | None) -> datetime | None:
+    """When WhatsApp refused the newest of our messages because it bars the number for a time (§4.5)."""
+    ours = (item for item, _ in _readable(rows) if _is_own(item, phone))
+    newest = next((item for item in ours if item.status not in {None, "", "pending"}), None)
+    return newest.at if newest and newest.status == "temporary ban" else None
+
+
 def _readable(rows: Iterable[Any]) -> list[tuple[Item, Any]]:
     items = ((schemas.ROW.validate_python(row), row) for row in rows)
     return [(item, row) for item, row in items if item]
@@ -132,6 +139,7 @@ def _message(item: Item, raw: Any, whose: Whose) -> Arrival:
             **_about(item.chat, item.at, raw, whose),
             "event": event,
             "external_user_id": address(item.chat) if own and changes else _author(item, whose, own=own),
+            "own": own and changes,
             "external_message_id": item.target if changes else changed,
             "text": said.text,
             "client_name": item.client_name(own=own),
@@ -233,10 +241,7 @@ def _about(chat: str, time: datetime | None, raw: Any, whose: Whose) -> dict[str
 
 def said_in(item: Item) -> Said:
     """The words and attachments of a message by its type (§4.2)."""
-    reader = _READERS.get(item.type)
-    if reader is None:
-        raise UnreadableError(f"unknown message type {item.type[:40]!r}")
-    return reader(item)
+    return _READERS.get(item.type, _unsupported)(item)
 
 
 def _words(item: Item) -> Said:
@@ -298,6 +303,14 @@ def _contact(item: Item) -> Said:
 def _poll(item: Item) -> Said:
     options = [f"- {option}" for option in item.poll_options or []]
     return Said("\n".join([f"Опрос: {item.body or 'без вопроса'}", *options]))
+
+
+def _unsupported(item: Item) -> Said:
+    """A type of tomorrow is a customer's message as well: its file, or a word that there is something."""
+    if item.mimetype or item.link:
+        return _document(item)
+    told = f"Сообщение, которого Wappi не показывает программам: {item.type[:40]}"
+    return Said("\n".join(filter(None, (item.caption, told))))
 
 
 def _vote(item: Item) -> Said:
@@ -372,6 +385,7 @@ def _known(time: datetime | None) -> datetime:
 
 def _kept(raw: dict[str, Any]) -> Any:
     """The vendor's own event for study, without the file (§4.2: tens of megabytes of base64)."""
-    worded = str(raw.get("type")) in _WORDED
+    kind = str(raw.get("type"))
+    worded = kind in _WORDED or kind not in _READERS
     kept = {name: value for name, value in raw.items() if name != "body" or worded}
     return storable(kept, longest=LONGEST_KEPT)

@@ -20,7 +20,7 @@ from core.observability import Metrics
 from orchestrator.channels import Channels
 from orchestrator.close_now import Gathering
 from orchestrator.debounce import Debouncer
-from orchestrator.deliver import Deliverer
+from orchestrator.deliver import Deliverer, Patience
 from orchestrator.enrich import Enricher
 from orchestrator.fair_share import FairShare
 from orchestrator.fitting import Fitting
@@ -155,13 +155,14 @@ class Orchestrator:
         )
 
     def _deliverer(self) -> Deliverer:
+        settings = self._settings
         return Deliverer(
             self._outgoing,
             Fitting(self._channels, self._manifests),
             pool=self._pool,
             clock=self._clock,
             metrics=self.metrics,
-            attempts=self._settings.delivery_attempts,
+            patience=Patience(settings.delivery_attempts, settings.refused_account_seconds),
         )
 
     async def _health(self) -> Mapping[str, Any]:

@@ -81,16 +81,21 @@ def handle_key(channel: str, account: str, user: str) -> str:
 
 
 def writer_of(batch: Batch) -> Writer:
-    """The customer of a batch with what the messages and the chat tell of them; the latest word wins."""
-    names = [message.client_name for message in batch.messages if message.client_name]
-    phones = [message.client_phone for message in batch.messages if is_e164(message.client_phone)]
-    emails = [message.client_email for message in batch.messages if message.client_email]
+    """The customer of a batch with what the chat and their own messages tell of them; the latest word wins.
+
+    In a group others write too: their phone in the customer's place would make one person of two.
+    """
+    who = batch.external_user_id
+    told = [message for message in batch.messages if who is None or message.external_user_id == who]
+    names = [message.client_name for message in told if message.client_name]
+    phones = [message.client_phone for message in told if is_e164(message.client_phone)]
+    emails = [message.client_email for message in told if message.client_email]
     name = names[-1] if names else batch.context.client_name
     return Writer(
         batch.channel,
         batch.account,
         batch.external_chat_id,
-        batch.external_user_id,
+        who,
         name=name.strip()[:_LONGEST_NAME] or None,
         phone=phones[-1] if phones else vouched if is_e164(vouched := batch.context.client_phone) else None,
         email=emails[-1].strip()[:_LONGEST_EMAIL] or None if emails else None,

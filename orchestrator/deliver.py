@@ -38,6 +38,14 @@ class SendsMessages(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a message is tried that may yet be sent, and the pause of an account that is refused."""
+
+    attempts: int
+    refused_seconds: float = LONGEST_DELAY
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The message needs no more work; `reason` is set when it could not be sent."""
 
@@ -75,15 +83,15 @@ class Deliverer:
         pool: Pool,
         clock: Clock,
         metrics: Metrics,
-        attempts: int,
+        patience: Patience,
     ) -> None:
         self._chats = chats
         self._channels = channels
         self._pool = pool
         self._clock = clock
         self._metrics = metrics
-        self._attempts = attempts
-        self._stopped = StoppedAccounts(clock, seconds=LONGEST_DELAY)
+        self._patience = patience
+        self._stopped = StoppedAccounts(clock, seconds=patience.refused_seconds)
 
     async def work(self, lease: Lease) -> None:
         """Send the chat's messages one after the other; the first that must wait holds the rest."""
@@ -157,7 +165,7 @@ class Deliverer:
         stopped = error.reaction == "stop_account"
         waits = (stopped or isinstance(error, _WAITING)) and self._may_wait(begun)
         self._note(message, error.code, begun.attempts)
-        again = waits or ((error.retryable or unknown) and begun.attempts < self._attempts)
+        again = waits or ((error.retryable or unknown) and begun.attempts < self._patience.attempts)
         mark = _mark(unknown=unknown or begun.doubtful, again=again)
         await mark(
             self._pool, message.id, code=error.code, detail=error.detail, counted=not waits, now=self._now()
@@ -165,7 +173,7 @@ class Deliverer:
         if not again:
             return Done(error.code, error.detail)
         if stopped:
-            return Later(LONGEST_DELAY)
+            return Later(self._patience.refused_seconds)
         told = _WAIT_UNTOLD if waits and error.retry_after is None else error.retry_after
         return Later(_delay(begun.attempts, told))
 

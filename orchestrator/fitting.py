@@ -1,21 +1,31 @@
 """What is sent fits the channel: a quote is left out where none can be shown, media it lacks is refused."""
 
+from typing import Protocol
+
 from core.errors import Rejected, VendorDown
 from core.messages import OutgoingMessage
 from orchestrator.deliver import SendsMessages
 from orchestrator.manifests import KnowsManifests, Manifest
 
 
-class Fitting:
-    """Stands before the channels; a plain text passes unasked."""
+class ServedChannels(SendsMessages, Protocol):
+    """The part of the channels' client that is used here (orchestrator/channels.py)."""
 
-    def __init__(self, channels: SendsMessages, manifests: KnowsManifests) -> None:
+    @property
+    def names(self) -> frozenset[str]: ...
+
+
+class Fitting:
+    """Stands before the channels; a plain text passes unasked, and so does what goes to no server."""
+
+    def __init__(self, channels: ServedChannels, manifests: KnowsManifests) -> None:
         self._channels = channels
         self._manifests = manifests
 
     async def send(self, message: OutgoingMessage) -> list[str]:
         """Send what the channel can carry of it."""
-        if message.reply_to or message.image_url or message.file_url:
+        particular = message.reply_to or message.image_url or message.file_url
+        if particular and message.channel in self._channels.names:
             message = fitted(message, await self._manifests.of(message.channel))
         return await self._channels.send(message)
 

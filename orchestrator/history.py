@@ -28,6 +28,8 @@ _SPEAKERS = {
     "operator_message": ("out", "operator"),
     "notice": ("in", "system"),
 }
+#: What either side does to a message.
+_DEEDS = ("delete", "reaction")
 _RECEIPTS = ("delivered", "read")
 #: A NUL as JSON writes it, after an even number of backslashes; jsonb cannot hold it.
 _JSON_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
@@ -82,11 +84,12 @@ class Novelty:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the new messages of a batch belong."""
+    """Where the new messages of a batch belong; `user` is the client's handle there, None when unknown."""
 
     client_id: int
     appeal_id: int | None
     turn_id: int | None
+    user: str | None
 
 
 async def novelties(connection: Connection, batches: Sequence[Batch]) -> list[Novelty]:
@@ -135,7 +138,9 @@ async def change(connection: Connection, news: Sequence[Novelty], now: datetime)
         if item.edited_at
     ]
     deletes = [(*key, item.deleted_at) for key, item in known if item.deleted_at]
-    reactions = [(*key, item.reaction) for key, item in known if item.reaction]
+    reactions = [
+        (*key, item.reaction) for key, item in known if item.reaction or item.message.event == "reaction"
+    ]
     if edits:
         await connection.execute(sql("apply_edits"), *_columns(edits, 8))
     if deletes:
@@ -214,7 +219,8 @@ def _as_item(change: IncomingMessage) -> Item:
 
 def _row(item: Item, place: Place) -> tuple[Any, ...]:
     message = item.message
-    direction, sender = _SPEAKERS[message.event]
+    by_us = message.own and message.event in _DEEDS
+    direction, sender = _SPEAKERS["operator_message" if by_us else message.event]
     return (
         place.client_id,
         place.appeal_id,
@@ -229,7 +235,7 @@ def _row(item: Item, place: Place) -> tuple[Any, ...]:
         item.message_type,
         item.text,
         _json(item.media),
-        _meta(item),
+        _meta(item, by_another=sender == "customer" and place.user not in (None, message.external_user_id)),
         message.reply_to,
         message.timestamp,
         item.edited_at,
@@ -244,13 +250,15 @@ def _stored_id(message: IncomingMessage) -> str:
     return message.external_message_id
 
 
-def _meta(item: Item) -> str:
+def _meta(item: Item, *, by_another: bool) -> str:
     message = item.message
     meta = message.meta.model_dump(mode="json", exclude_defaults=True)
     if message.client_phone and not is_e164(message.client_phone):
         meta["client_phone"] = message.client_phone
     if item.reaction:
         meta["reaction"] = item.reaction
+    if by_another:
+        meta["author"] = message.external_user_id
     return _JSON_NUL.sub(r"\1", write_json(meta))
 
 

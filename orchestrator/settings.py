@@ -28,6 +28,9 @@ class OrchestratorSettings(EnvironmentSettings):
     delivery_attempts: int = Field(
         default=20, ge=1, description="about an hour; then the message goes to the dead letters"
     )
+    refused_account_seconds: float = Field(
+        default=300.0, gt=0, le=300, description="an account that its vendor refuses is tried again then"
+    )
     turn_lease_seconds: float = Field(
         default=120.0, gt=0, description="an agent's turn is offered again then"
     )

@@ -310,4 +310,4 @@ def _outgoing(turn: Turn, reply: Reply) -> OutgoingMessage:
 
 
 def _turn(row: asyncpg.Record) -> Turn:
-    return Turn(**dict(row))
+    return Turn(**{name: row[name] for name in Turn.__slots__})  # not what a newer schema adds

@@ -10,6 +10,14 @@ Clock: TypeAlias = Callable[[], float]
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
 
+_SINCE = 1_767_225_600  # 2026
+
+
+def ids_from(clock: Clock) -> int:
+    """Where numbers of messages begin that must not come again after a restart: the vendors' never do."""
+    return max(0, int(clock()) - _SINCE)
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """`now()` in epoch seconds; `sleep(seconds)` of the same clock."""

@@ -27,5 +27,7 @@ PROMISES: dict[str, str] = {
     "foreign": "A producer that knows the first contract only keeps working.",
     "truth": "The documented Redis keys and SELECTs tell the truth.",
     "mcp": "Clients of both protocol ages work over HTTP, and a channel works over stdio.",
+    "watch": "A lost subscription or session is told everywhere, and mended where that takes from nobody.",
+    "sweep": "What a silent webhook lost is taken in from the vendor's history, once.",
     "settings": "Bad configuration stops the start with the full list of what is wrong.",
 }

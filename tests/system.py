@@ -1,5 +1,6 @@
 """The whole system as real processes on free ports, for end-to-end and chaos tests."""
 
+import json
 import os
 import signal
 import socket
@@ -132,6 +133,11 @@ class System:
     def log(self, name: str) -> str:
         """What the service has written so far."""
         return (self.folder / f"{name}.log").read_text()
+
+    def logged(self, name: str, event: str) -> list[dict[str, Any]]:
+        """The service's log lines of that event."""
+        lines = [json.loads(line) for line in self.log(name).splitlines() if f'"{event}"' in line]
+        return [line for line in lines if line["event"] == event]
 
     def get(self, name: str, path: str, **query: Any) -> Any:
         """GET as the operator; the parsed answer."""

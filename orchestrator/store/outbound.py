@@ -269,7 +269,7 @@ def _media(message: OutgoingMessage) -> tuple[str, Media]:
 
 
 def _delivery(row: asyncpg.Record) -> Delivery:
-    return Delivery(**dict(row))
+    return Delivery(**{name: row[name] for name in Delivery.__slots__})  # not what a newer schema adds
 
 
 def _optional(row: asyncpg.Record | None) -> Delivery | None:

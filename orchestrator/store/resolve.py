@@ -63,7 +63,7 @@ async def _resolve(connection: Connection, batches: Sequence[Batch], now: dateti
     appeal_of = await _appeals(connection, news, client_of, now)
     turn_of = await _turns(connection, news, (client_of, appeal_of), now)
     places = [
-        (new, Place(client_id, appeal_of.get(chat), turn_of.get(chat)))
+        (new, Place(client_id, appeal_of.get(chat), turn_of.get(chat), new.batch.external_user_id))
         for new in news
         if (client_id := client_of.get(chat := _chat(new.batch))) is not None
     ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.timing import Clock
+from sandbox.timing import Clock, ids_from
 
 DAY = 86_400
 HEARD_BEFORE = 10
@@ -136,6 +136,7 @@ class Shop:
         self.messages: dict[str, Message] = {}
         self.presses: dict[str, Press] = {}
         self._written = 0
+        self._before = ids_from(now)
 
     def now(self) -> float:
         return self._now()
@@ -159,16 +160,19 @@ class Shop:
         return next((name for name, known in self.people.items() if known is person), person.name)
 
     def bot_chat(self, person: Person) -> Chat:
-        return self.chats.setdefault(str(person.id), Chat(person.id, "private", person))
+        chat = Chat(person.id, "private", person, last_id=self._before + HEARD_BEFORE)
+        return self.chats.setdefault(chat.key, chat)
 
     def business_chat(self, person: Person) -> Chat:
-        chat = Chat(
-            person.id, "private", person, connection=self.connection.id, last_id=BUSINESS_HEARD_BEFORE
-        )
+        last_id = self._before + BUSINESS_HEARD_BEFORE
+        chat = Chat(person.id, "private", person, connection=self.connection.id, last_id=last_id)
         return self.chats.setdefault(chat.key, chat)
 
     def group(self, chat: Chat) -> Chat:
-        return self.chats.setdefault(chat.key, chat)
+        if chat.key not in self.chats:
+            chat.last_id += self._before
+            self.chats[chat.key] = chat
+        return self.chats[chat.key]
 
     def chats_of(self, person: Person) -> list[Chat]:
         """Private chats of the person, and groups where the person spoke."""
@@ -225,6 +229,7 @@ class Shop:
         """Drop conversations; people keep their ids, the connection is as at the start."""
         for store in (self.chats, self.messages, self.presses):
             store.clear()
+        self._before = ids_from(self._now)
         for person in self.people.values():
             person.deactivated = False
         self.connection.is_enabled = True

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.timing import Clock
+from sandbox.timing import Clock, ids_from
 
 CHATS_FROM = 2_000_000_000
 
@@ -68,7 +68,7 @@ class Dialog:
     """One peer. `in_read` and `out_read`: cmids up to which the community and the customer have read.
 
     `closed`: the reply window is shut until the customer writes (950). `activity`: what the customer
-    sees the community do, and until when.
+    sees the community do, and until when. `before`: the cmid before the first message.
     """
 
     peer_id: int
@@ -80,10 +80,15 @@ class Dialog:
     answered: bool = False
     closed: bool = False
     activity: tuple[str, float] = ("", 0.0)
+    before: int = 0
 
     @property
     def is_chat(self) -> bool:
         return self.peer_id > CHATS_FROM
+
+    def at(self, cmid: int) -> Message | None:
+        place = cmid - self.before
+        return self.messages[place - 1] if 0 < place <= len(self.messages) else None
 
     def seen_by(self, side: str) -> list[Message]:
         """The messages a side (`community` or `customer`) still has, oldest first."""
@@ -126,6 +131,7 @@ class Community:
         self.presses: dict[str, Press] = {}
         self.sent: dict[str, dict[int, Message]] = {}
         self._media_ids = 456_239_000
+        self._before = ids_from(now)
 
     def now(self) -> int:
         return int(self.clock())
@@ -151,7 +157,7 @@ class Community:
 
     def dialog(self, peer_id: int) -> Dialog:
         if peer_id not in self.dialogs:
-            self.dialogs[peer_id] = Dialog(peer_id)
+            self.dialogs[peer_id] = Dialog(peer_id, before=self._before)
         return self.dialogs[peer_id]
 
     def recent_dialogs(self) -> list[Dialog]:
@@ -162,8 +168,8 @@ class Community:
     def post(self, dialog: Dialog, from_id: int, draft: Draft, *, via: str, random_id: int = 0) -> Message:
         """Store a message and announce it."""
         message = Message(
-            id=51_000 + len(self.messages) + 1,
-            cmid=len(dialog.messages) + 1,
+            id=51_000 + self._before + len(self.messages) + 1,
+            cmid=dialog.before + len(dialog.messages) + 1,
             peer_id=dialog.peer_id,
             from_id=from_id,
             date=self.now(),
@@ -192,8 +198,8 @@ class Community:
 
     def at(self, peer_id: int, cmid: int) -> Message | None:
         dialog = self.dialogs.get(peer_id)
-        found = dialog.messages[cmid - 1 : cmid] if dialog and cmid > 0 else []
-        return next((m for m in found if "community" not in m.hidden_from), None)
+        found = dialog.at(cmid) if dialog else None
+        return found if found and "community" not in found.hidden_from else None
 
     def by_id(self, number: int) -> Message | None:
         """By the mailbox id, which messages of group chats do not have (§1)."""
@@ -221,6 +227,7 @@ class Community:
         stores = (self.dialogs, self.messages, self.media, self.transcripts, self.presses, self.sent)
         for store in stores:
             store.clear()
+        self._before = ids_from(self.clock)
         for user in self.users.values():
             user.allowed = False
 

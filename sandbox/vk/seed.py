@@ -1,6 +1,6 @@
 """A phone-repair community: people who may write, one group chat, a product and a post."""
 
-from sandbox.vk.community import CHATS_FROM, Community, Dialog
+from sandbox.vk.community import CHATS_FROM, Community
 
 NAME = "Мастерская «Эльдорадо»"
 CUSTOMERS = ("Анна", "Борис", "Марина")
@@ -10,7 +10,8 @@ CHAT = CHATS_FROM + 1
 def furnish(community: Community) -> None:
     """What is there before anybody writes."""
     members = [community.user(name).id for name in CUSTOMERS[:2]]
-    community.dialogs[CHAT] = Dialog(CHAT, "Заказ 214", members)
+    chat = community.dialog(CHAT)
+    chat.title, chat.members = "Заказ 214", members
     own = -community.id
     community.media[f"market{own}_1"] = product(1, own)
     community.media[f"wall{own}_1"] = post(1, own)

@@ -127,7 +127,7 @@ def _shown_id(message: Message | None) -> int:
 
 
 def _read_to(dialog: Dialog, cmid: int) -> Message | None:
-    return dialog.messages[cmid - 1] if 0 < cmid <= len(dialog.messages) else None
+    return dialog.at(cmid)
 
 
 def _peer(peer_id: int) -> dict[str, Any]:

@@ -82,6 +82,8 @@ def _pictures(letter: Letter, extra: dict[str, Any], kind: str) -> list[Content]
 def _voice(letter: Letter, extra: dict[str, Any]) -> Content:
     given = letter.voice if isinstance(letter.voice, Attached) else None
     media, name = (voice_of(given), "") if given else files.sample("ptt")
+    if media.type == "audio/webm":  # a browser recorded it; a phone puts the same Opus into Ogg
+        media = Media(media.content, files.sample("ptt")[0].type)
     return Content("ptt", "", {"file_name": name, "length_seconds": VOICE_SECONDS, **extra}, media)
 
 

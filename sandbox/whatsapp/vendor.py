@@ -189,7 +189,7 @@ class WhatsAppVendor:
             return ""
         by_customer = hand_of(letter) == "customer"
         wanted_own = by_customer != (kind == "edit")
-        fitting = [m for m in chat.messages if m.own == wanted_own and not m.deleted and not m.content.edit]
+        fitting = [m for m in chat.messages if m.own == wanted_own and not m.deleted and _can_be_meant(m)]
         if not fitting:
             refuse(409, f"quote: there is no message for this {kind}")
         return fitting[-1].id
@@ -237,6 +237,10 @@ class WhatsAppVendor:
         person = self._account.find_person(customer)
         found = self._chats_of(person) if person else []
         return [(p, c) for p, c in found if chat in {None, self._account.key_of(p, c), f"{p.id}:{c.id}"}]
+
+
+def _can_be_meant(message: Message) -> bool:
+    return not message.content.edit and message.content.type != "reaction"
 
 
 def _origin(hand: str) -> Origin:

@@ -77,7 +77,7 @@ class MaxSide:
     )
     expiries: ClassVar[tuple[str, ...]] = ()
     has_plan = False
-    echoes = False
+    echoes = True  # MAX is not known to push them; if it does, they must be told from a customer's words
     tells_wait = False
     refusals: ClassVar[tuple[tuple[str, int, Any, type[ChannelError]], ...]] = (
         ("wrong token", 401, _said("verify.token", "Invalid access_token"), AuthFailed),

@@ -27,7 +27,11 @@ def _chat(vendor: VendorSide) -> ChatId:
     return ChatId(vendor.chats[0])
 
 
-@pytest.mark.parametrize(("name", "refusal"), each("refusals"), ids=lambda one: str(one[0])[:40])
+def _label(one: Any) -> str:
+    return one if isinstance(one, str) else str(one[0])[:40]
+
+
+@pytest.mark.parametrize(("name", "refusal"), each("refusals"), ids=_label)
 async def test_every_refusal_is_told_as_what_it_means(
     name: str, refusal: tuple[str, int, Any, type[ChannelError]]
 ) -> None:

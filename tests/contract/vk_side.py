@@ -34,6 +34,8 @@ GROUP, ANNA = 2_200_033, 77_001
 DATE = 1_763_800_123
 TOKEN, SECRET = "vk-token-0123456789abcdef", "callback-secret-0123456789"
 WHEN = moment(DATE + 60)
+#: A random_id is looked for in the chat's messages of the last hour, and in the last 100 of them.
+REPEAT_SECONDS, REPEAT_MESSAGES = 3_600, 100
 
 SETTINGS = VkSettings(
     access_token=TOKEN,  # type: ignore[arg-type]  # pydantic wraps it
@@ -188,7 +190,7 @@ class VkSide:
 
     def _message(self, text: str, peer_id: int, from_id: int, random_id: int) -> dict[str, Any]:
         return {
-            "id": 0 if peer_id > 2_000_000_000 else 51_240,
+            "id": 0 if peer_id > 2_000_000_000 else 51_240 + len(self.sent),
             "date": DATE,
             "peer_id": peer_id,
             "from_id": from_id,
@@ -210,19 +212,23 @@ class VkSide:
             return _says(error(8, "Invalid request: v (version) is required"))
         if self._gates:
             return self._gates.pop(0)
-        known = {"messages.send": self._send, "messages.getHistory": self._history}
+        known = {
+            "messages.send": self._send,
+            "messages.getHistory": self._history,
+            "messages.getById": self._by_id,
+        }
         return known.get(method, self._community)(form)
 
     def _community(self, _: dict[str, str]) -> httpx.Response:
         return _says({"response": {"groups": [{"id": GROUP, "name": "Мастерская"}], "profiles": []}})
 
     def _send(self, form: dict[str, str]) -> httpx.Response:
-        """A repeated random_id gives no second message (§3.1)."""
+        """A repeated random_id gives no second message (§3.1), as long as dev.vk.com promises."""
         if self._refusal is not None:
             refusal, self._refusal = self._refusal, None
             return refusal
         first = self._by_random_id.get(form["random_id"])
-        message = first or self._taken(form)
+        message = first if first and self._recalls(first) else self._taken(form)
         if self._lost == "502":
             return httpx.Response(502, html="<h1>Bad Gateway</h1>")
         if self._lost:
@@ -230,6 +236,11 @@ class VkSide:
         cmid = message["conversation_message_id"]
         row = {"peer_id": message["peer_id"], "message_id": message["id"], "conversation_message_id": cmid}
         return _says({"response": [row]})
+
+    def _recalls(self, first: dict[str, Any]) -> bool:
+        later = list(self.sent.values())[list(self.sent.values()).index(first) + 1 :]
+        since = [one for one in later if one["peer_id"] == first["peer_id"]]
+        return self.time.now < first["date"] + REPEAT_SECONDS and len(since) < REPEAT_MESSAGES
 
     def _taken(self, form: dict[str, str]) -> dict[str, Any]:
         peer_id, text = int(form["peer_ids"]), form["message"]
@@ -239,6 +250,10 @@ class VkSide:
         self.sent[f"{peer_id}:{message['conversation_message_id']}"] = message
         self._by_random_id[form["random_id"]] = message
         return message
+
+    def _by_id(self, form: dict[str, str]) -> httpx.Response:
+        found = [one for one in self.sent.values() if str(one["id"]) == form.get("message_ids")]
+        return _says({"response": {"count": len(found), "items": found}})
 
     def _history(self, form: dict[str, str]) -> httpx.Response:
         known = [one for one in self.sent.values() if str(one["peer_id"]) == form["peer_id"]]

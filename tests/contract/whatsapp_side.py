@@ -148,7 +148,7 @@ class WhatsAppSide:
         return _delivery({"id": "3AD57A50F73CFC3B0001", "chatId": place, "body": text, **people})
 
     def push_of_unknown_kind(self) -> dict[str, Any]:
-        return _delivery({"id": "3AD57A50F73CFC3B0002", "chatId": "79000000002@c.us", "type": "hologram"})
+        return _delivery({"id": "3AD57A50F73CFC3B0002", "chatId": "79000000002@c.us", "wh_type": "hologram"})
 
     def push_of(self, message_id: str) -> dict[str, Any]:
         recipient, text = self.sent[message_id]["recipient"], self.sent[message_id]["body"]

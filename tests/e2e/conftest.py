@@ -17,7 +17,7 @@ def system(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """Every service, without an agent: the tests are the agent."""
     folder = tmp_path_factory.mktemp("system")
     with database(engines) as url:
-        made = System(folder, redis_url=engines.redis_url, database_url=url)
+        made = System(folder, redis_url=engines.redis_url, database_url=url, REFUSED_ACCOUNT_SECONDS="1")
         with running(made):
             made.start_all()
             yield made

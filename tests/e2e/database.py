@@ -11,6 +11,6 @@ def select(system: System, query: str, **values: str) -> list[list[str]]:
     psql = postgres_server().with_name("psql")
     url = system.environment("orchestrator")["DATABASE_URL"]
     given = [f"-v{name}={value}" for name, value in values.items()]
-    command = [psql, "-XAtF", "\t", *given, url]
+    command = [str(psql), "-XAtF", "\t", *given, url]
     done = subprocess.run(command, input=query, check=True, capture_output=True, text=True)
     return [line.split("\t") for line in done.stdout.splitlines()]

@@ -1,6 +1,7 @@
 """One message all the way: from the simulated Avito to the agent and back."""
 
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -170,18 +171,25 @@ def test_an_expired_token_is_renewed_in_passing(
 
 
 @pytest.mark.promise("vendor-errors")
-def test_a_plan_without_the_api_fails_by_name_and_keeps_the_message(
+@pytest.mark.promise("order")
+def test_a_plan_without_the_api_is_named_and_what_was_said_goes_out_once_it_is_paid(
     system: System, customer: str, misbehave: Callable[..., None]
 ) -> None:
-    """Repeating does not help; the owner reads what is wrong and the text is not lost."""
-    system.write(customer, text="Алло")
+    """The owner reads what is wrong; nothing is lost, doubled or out of order by then."""
+    chat = system.write(customer, text="Алло")["chat_id"]
     turn = turn_of(system, customer)
     misbehave(plan=True)
-
-    delivery = delivered(system, reply(system, turn, "Слушаю.")["delivery_id"], state="failed")
-
-    assert delivery["error_code"] == "plan_required"
+    first = reply(system, turn, "Слушаю.")["delivery_id"]
+    _refused(system, first, "plan_required")
+    told = {"channel": "avito", "chat_id": chat, "text": "Мы открыты до восьми."}
+    second = system.post("orchestrator", "/api/messages/send", told)["delivery_id"]
     assert system.seen_by(customer) == []
+
+    misbehave(plan=False)
+
+    for delivery in (first, second):
+        assert delivered(system, delivery)["error_code"] == ""
+    assert shown(system, customer, 2) == ["Слушаю.", "Мы открыты до восьми."]
 
 
 def test_an_appeal_is_listed_read_and_closed(system: System, customer: str) -> None:
@@ -199,6 +207,16 @@ def test_an_appeal_is_listed_read_and_closed(system: System, customer: str) -> N
     assert second["appeal_id"] != first["appeal_id"]
     assert second["client_id"] == first["client_id"]
     assert second["appeal_id"] in [appeal["appeal_id"] for appeal in listed]
+
+
+def _refused(system: System, delivery_id: str, code: str) -> None:
+    """Wait until the delivery waits and tells why."""
+    delivery: dict[str, Any] = {}
+    for _ in patiently(20):
+        delivery = system.get("orchestrator", f"/api/deliveries/{delivery_id}")
+        if (delivery["state"], delivery["error_code"]) == ("queued", code):
+            return
+    raise AssertionError(f"not refused by {code}: {delivery}")
 
 
 def _gathered(system: System, customer: str, count: int) -> None:

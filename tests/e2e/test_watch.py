@@ -1,6 +1,5 @@
-"""Silence is not health: what the messengers stop telling is noticed, mended where that is safe, and made up for."""
+"""Silence is not health: what a messenger stops telling is noticed, mended where safe, and made up for."""
 
-import json
 import os
 import subprocess
 import sys
@@ -92,15 +91,17 @@ def customer(request: pytest.FixtureRequest) -> str:
     return f"watched-{request.node.name}"
 
 
+@pytest.mark.promise("sweep")
 @pytest.mark.parametrize("messenger", WITH_HISTORY)
 def test_the_sweep_brings_in_what_the_webhook_lost(
     watched: System, stories: dict[str, Story], messenger: str
 ) -> None:
     assert stories[messenger].heard == ["известно", "потеряно", "опоздало"]
     assert _metric(watched, messenger, "eldoleado_recovered_total", account="default") >= 1
-    assert "lost_messages_found" in watched.log(f"mcp_{messenger}")
+    assert watched.logged(f"mcp_{messenger}", "lost_messages_found")
 
 
+@pytest.mark.promise("sweep")
 @pytest.mark.parametrize("messenger", WITH_HISTORY)
 def test_a_webhook_that_comes_after_the_sweep_makes_no_double(
     watched: System, stories: dict[str, Story], messenger: str
@@ -124,6 +125,7 @@ def test_a_webhook_that_comes_after_the_sweep_makes_no_double(
     assert _metric(watched, messenger, "eldoleado_webhook_events_total", outcome="repeated") >= 1
 
 
+@pytest.mark.promise("watch")
 def test_a_session_that_was_logged_out_is_told_everywhere(watched: System) -> None:
     """Only a person with the phone can mend it."""
     _misbehave(watched, "whatsapp", logged_out=True)
@@ -143,21 +145,23 @@ def test_a_session_that_was_logged_out_is_told_everywhere(watched: System) -> No
     assert _metric(watched, "whatsapp", "eldoleado_account_healthy", account="default") == 1
 
 
+@pytest.mark.promise("watch")
 def test_a_subscription_that_the_messenger_dropped_is_made_again(watched: System, customer: str) -> None:
     """MAX drops it after eight hours without a success."""
-    before = _subscribed(watched)
+    before = len(watched.logged("mcp_max", "subscribed"))
     _misbehave(watched, "max", unsubscribed=True)
     for _ in patiently(15):
-        if _subscribed(watched) > before:
+        if len(watched.logged("mcp_max", "subscribed")) > before:
             break
     _await_troubles(watched, "max", [])
     watched.write(customer, "max", text=f"Снова слышно? {customer}")
     reply(watched, turn_of(watched, customer), "Слышно")
 
-    assert _subscribed(watched) == before + 1
+    assert len(watched.logged("mcp_max", "subscribed")) == before + 1
     assert shown(watched, customer, 1, channel="max") == ["Слышно"]
 
 
+@pytest.mark.promise("watch")
 def test_deliveries_that_fail_are_told_with_the_messengers_words(watched: System, customer: str) -> None:
     """Telegram says what its last attempt met; once it comes through, nothing is wrong any more."""
     _misbehave(watched, "telegram", secret="wrong")
@@ -195,10 +199,6 @@ def _metric(system: System, channel: str, name: str, **labels: str) -> float:
     wanted = [f'{label}="{value}"' for label, value in labels.items()]
     found = [line for line in lines if line.startswith(f"{name}{{") and all(one in line for one in wanted)]
     return sum(float(line.rpartition(" ")[2]) for line in found)
-
-
-def _subscribed(system: System) -> int:
-    return sum(json.loads(line)["event"] == "subscribed_again" for line in system.log("mcp_max").splitlines())
 
 
 def _doctor(system: System) -> "subprocess.CompletedProcess[str]":

@@ -133,6 +133,31 @@ async def test_a_second_person_in_a_chat_is_another_client(here: Scene) -> None:
     assert boris.client_id != anna.client_id
 
 
+@pytest.mark.promise("no-mixing")
+async def test_what_one_person_tells_in_a_group_is_not_another_ones(here: Scene) -> None:
+    """Boris shares his number in a chat in which Anna has just written: she does not become him."""
+    boris = await here.resolve(
+        message("1", chat="of-boris", external_user_id="boris", client_phone="+79161234567")
+    )
+    anna = await here.resolve(
+        message("2", chat="group"),
+        message(
+            "3",
+            chat="group",
+            second=1,
+            external_user_id="boris",
+            client_name="Борис",
+            client_phone="+79161234567",
+            client_email="boris@example.org",
+        ),
+    )
+
+    client = await get_client(here.pool, anna.client_id or 0)
+    assert client is not None
+    assert client.id != boris.client_id
+    assert (client.name, client.phone, client.email) == ("", "", "")
+
+
 async def test_the_columns_follow_the_handles_as_they_come_move_and_go(here: Scene) -> None:
     anna, boris = [
         await here.value("INSERT INTO clients (name) VALUES ($1) RETURNING id", name)

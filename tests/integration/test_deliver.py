@@ -30,7 +30,8 @@ from core.errors import (
 from core.keys import Keys
 from core.messages import OutgoingMessage
 from core.observability import Metrics
-from orchestrator.deliver import LONGEST_DELAY, Deliverer
+from core.registry import CHANNEL_NAMES
+from orchestrator.deliver import LONGEST_DELAY, Deliverer, Patience
 from orchestrator.store import outbound
 from tests.integration.chats_fixture import LEASE_MS, SECOND, Line, outgoing_line
 from tests.integration.test_resolve_scene import Scene, scene
@@ -44,6 +45,8 @@ class Killed(BaseException):
 
 class FakeChannels:
     """Takes every message, in order, unless told to fail; `asked` are the attempts, `taken` what arrived."""
+
+    names = CHANNEL_NAMES
 
     def __init__(self) -> None:
         self.asked: list[OutgoingMessage] = []
@@ -86,7 +89,7 @@ class Post:
             pool=here.pool,
             clock=line.clock,
             metrics=self.metrics,
-            attempts=ATTEMPTS,
+            patience=Patience(ATTEMPTS),
         )
 
     async def queue(self, *messages: OutgoingMessage | bytes) -> None:

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from core.channel import MediaFile
-from core.errors import AuthFailed, Rejected, StorageDown
+from core.errors import AuthFailed, RateLimited, Rejected, StorageDown
 from core.files import LINK_SECONDS, FileLinks, file_paths, file_routes, files_address
 from core.ids import DEFAULT_ACCOUNT, AccountId
 from core.media import FILE_MAX_BYTES
@@ -84,7 +84,31 @@ async def test_each_offer_has_a_name_of_its_own_that_nobody_can_guess(redis_url:
         assert {len(name) for name in names} == {43}
 
 
-async def test_an_offer_ends_after_an_hour(redis_url: str) -> None:
+async def test_a_full_shelf_says_when_to_come_back(redis_url: str) -> None:
+    """Redis holds the queues as well: files must not fill it."""
+    file, clock = MediaFile(b"x" * 400), ManualClock()
+    async with connect(redis_url) as redis:
+        shelf = Shelf(redis, KEYS, lambda: FILES, clock=clock, most_bytes=1_000)
+        await shelf.offer(file)
+        clock.move(60_000)
+        await shelf.offer(file)
+
+        with pytest.raises(RateLimited) as full:
+            await shelf.offer(file)
+        assert full.value.retry_after == SHELF_SECONDS - 60
+        clock.move(round(full.value.retry_after * 1000))
+        assert (await shelf.offer(file)).url
+
+
+async def test_what_could_not_be_stored_takes_no_room() -> None:
+    async with connect("redis://127.0.0.1:1/0") as redis:
+        shelf = Shelf(redis, KEYS, lambda: FILES, clock=ManualClock(), most_bytes=len(PICTURE.content))
+        for _ in range(2):
+            with pytest.raises(StorageDown):
+                await shelf.offer(PICTURE)
+
+
+async def test_an_offer_outlasts_every_wait_and_then_ends(redis_url: str) -> None:
     async with serving(redis_url) as service, connect(redis_url) as redis:
         name = (await service.shelf.offer(PICTURE)).url.rpartition("/")[2]
 

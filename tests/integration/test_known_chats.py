@@ -72,6 +72,7 @@ async def test_a_late_old_message_does_not_move_a_chat_back(redis_url: str) -> N
         page = await known.list_chats(DEFAULT_ACCOUNT, 10, "")
 
     assert [one.chat_id for one in page.chats] == ["1", "2"]
+    assert [one.last_message_untrusted for one in page.chats] == ["new", "other"]
 
 
 async def test_a_name_once_known_stays_known(redis_url: str) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
-from core.errors import ChannelError, Rejected, VendorDown
+from core.errors import ChannelError, NotFound, Rejected, VendorDown
 from core.messages import OutgoingMessage
+from orchestrator.channels import Channels
 from orchestrator.fitting import Fitting
 from orchestrator.manifests import REMEMBER_SECONDS, Manifest, Manifests, manifest_of
 from orchestrator.recent import Recent
@@ -136,6 +138,14 @@ async def test_what_depends_on_an_unknown_channel_waits(more: dict[str, str]) ->
     with pytest.raises(VendorDown):
         await Fitting(channels, Told(None)).send(outgoing(**more))
     assert channels.asked == []
+
+
+async def test_a_channel_that_is_not_served_is_told_at_once() -> None:
+    """Waiting for a server that nobody starts would hold the chat for an hour."""
+    async with httpx.AsyncClient() as http:
+        channels = Channels({}, http)
+        with pytest.raises(NotFound, match="No channel server for 'avito'"):
+            await Fitting(channels, Manifests(channels, ManualClock())).send(outgoing(reply_to="m0"))
 
 
 async def test_a_plain_text_asks_nobody() -> None:

@@ -5,16 +5,40 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
 
 import asyncpg
 import pytest
 
+from core.messages import OutgoingMessage
 from orchestrator.store.errors import MigrationError
 from orchestrator.store.migrate import Migration, bundled, migrate
+from orchestrator.store.outbound import begin_sending, get_delivery, insert_outbound
+from orchestrator.store.pool import new_pool
 from orchestrator.store.queries import named_queries, parse
 
 ONE = Migration("0001_one.sql", "CREATE TABLE one (id int)")
 TWO = Migration("0002_two.sql", "CREATE TABLE two (id int); INSERT INTO two VALUES (1)")
+NOW = datetime(2027, 1, 15, tzinfo=UTC)
+
+ROWS_OF_0003 = """
+INSERT INTO clients (name) VALUES ('Анна');
+INSERT INTO appeals (client_id, channel, account, external_chat_id, opened_at, updated_at)
+VALUES (1, 'avito', 'default', 'c1', now(), now());
+INSERT INTO turns (appeal_id, client_id, channel, account, external_chat_id, status, first_at, last_at,
+    closed_by, created_at)
+VALUES (1, 1, 'avito', 'default', 'c1', 'answered', now(), now(), 'silence', now());
+INSERT INTO outbound (id, origin, turn_id, appeal_id, client_id, channel, account, external_chat_id, text,
+    state, vendor_message_ids, created_at, updated_at, sent_at)
+VALUES
+    ('00000000-0000-0000-0000-000000000001', 'reply', 1, 1, 1, 'avito', 'default', 'c1', 'Да', 'queued', '{}',
+        now(), now(), NULL),
+    ('00000000-0000-0000-0000-000000000002', 'tool', NULL, 1, 1, 'avito', 'default', 'c1', 'Готово', 'read',
+        '{v2}', now(), now(), now()),
+    ('00000000-0000-0000-0000-000000000003', 'list', NULL, NULL, NULL, 'form', 'default', '+79001234567', 'x',
+        'failed', '{}', now(), now(), NULL);
+"""
 
 
 @pytest.fixture
@@ -58,6 +82,29 @@ async def test_programs_that_start_at_once_apply_each_file_once(database_url: st
     results = await asyncio.gather(*(applied(database_url, *bundled()) for _ in range(8)))
 
     assert sorted(name for names in results for name in names) == [migration.name for migration in bundled()]
+
+
+async def test_what_a_database_of_version_0003_holds_is_kept_and_can_still_be_sent(
+    database_url: str, connection: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """A reply that waits, one that was sent, and messages of foreign producers, in the columns of then."""
+    await applied(database_url, *bundled()[:3])
+    await connection.execute(ROWS_OF_0003)
+    waiting, known = (UUID(int=number) for number in (1, 2))
+
+    assert await applied(database_url, *bundled()) == [one.name for one in bundled()[3:]]
+
+    async with new_pool(database_url) as pool:
+        given = {"channel": "avito", "external_chat_id": "c1", "text": "Да"}
+        again = OutgoingMessage.model_validate(given | {"id": waiting})
+        accepted = await insert_outbound(pool, again, origin="list", now=NOW)
+        begun = await begin_sending(pool, waiting, now=NOW)
+        read = await get_delivery(pool, known)
+    assert (accepted.created, accepted.delivery.state) == (False, "queued")
+    assert begun is not None
+    assert read is not None
+    assert (begun.turn_id, begun.text, begun.buttons, begun.asked_channel) == (1, "Да", [], "")
+    assert (read.state, read.vendor_message_ids, read.reply_to, read.file_url) == ("read", ["v2"], "", "")
 
 
 async def test_a_file_changed_after_it_was_applied_stops_the_start(database_url: str) -> None:

@@ -199,6 +199,32 @@ async def test_who_has_read_a_message_has_read_those_before_it(here: Scene) -> N
     assert states == ["read", "read", "failed", "read", "sent"]
 
 
+async def test_who_has_read_an_operators_words_has_read_ours_before_them(here: Scene) -> None:
+    """VK names the last message that was read, whoever of us wrote it."""
+    await here.resolve(message("1"))
+    ids = [await accepted(here, outgoing(str(number))) for number in range(2)]
+    await sent(here, ids[0], "v0")
+    here.pass_time(120)
+    await sent(here, ids[1], "v1")
+    await here.resolve(message("by-hand", second=90, event="operator_message", external_user_id="shop"))
+
+    await here.resolve(message("by-hand", second=200, event="read"))
+
+    assert [await here.state_of(delivery_id) for delivery_id in ids] == ["read", "sent"]
+
+
+async def test_a_message_that_was_replayed_later_was_not_read_with_the_others(here: Scene) -> None:
+    """It stands before them in the outbox and after them on the customer's screen."""
+    ids = [await accepted(here, outgoing(str(number))) for number in range(2)]
+    await sent(here, ids[1], "v1")
+    here.pass_time(60)
+    await sent(here, ids[0], "v0")
+
+    await here.resolve(message("v1", event="read"))
+
+    assert [await here.state_of(delivery_id) for delivery_id in ids] == ["sent", "read"]
+
+
 async def test_what_was_delivered_says_nothing_of_what_was_sent_before(here: Scene) -> None:
     ids = [await accepted(here, outgoing(str(number))) for number in range(2)]
     for number, delivery_id in enumerate(ids):

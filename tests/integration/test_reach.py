@@ -102,6 +102,18 @@ async def test_a_chat_in_which_others_write_too_is_no_place_for_an_answer(agents
 
 
 @pytest.mark.promise("no-mixing")
+async def test_a_group_in_which_others_write_at_the_same_time_is_no_place_either(agents: Agents) -> None:
+    """All of a batch is the history of one client; whoever else wrote in it reads along."""
+    anna = message("1", chat="family", external_user_id="anna", client_phone=PHONE)
+    boris = message("2", chat="family", second=1, external_user_id="boris")
+    await agents.here.resolve(anna, boris)
+    await agents.reply(await agents.turn(), "Добрый день")
+    await form(agents)
+
+    assert (await agents.turn())["can_reply"] is False
+
+
+@pytest.mark.promise("no-mixing")
 async def test_a_chat_of_another_client_is_never_chosen(agents: Agents) -> None:
     await wrote(agents, "a1", client_phone="+79009999999")
     await form(agents)
@@ -153,6 +165,22 @@ async def test_a_window_that_closed_meanwhile_is_told(agents: Agents) -> None:
     assert turn["can_reply"] is False
     assert "the number" not in turn["next_step"]
     assert "no WhatsApp account" in turn["next_step"]
+
+
+async def test_a_reaction_does_not_open_a_window(agents: Agents) -> None:
+    """Nor does taking a message back: the messengers count from the last message."""
+    agents.messengers.manifests["instagram"] = DAILY
+    client = {"channel": "instagram", "external_user_id": "of-i1", "client_phone": PHONE}
+    await wrote(agents, "i1", **client)
+    await agents.customer("❤️", chat="i1", event="reaction", reply_to="of-last-year", **client)
+    await agents.here.pool.execute(
+        "UPDATE messages_history SET sent_at = CASE event WHEN 'reaction' THEN $1::timestamptz ELSE $2 END",
+        agents.hub._now(),
+        agents.hub._now() - timedelta(seconds=DAY),
+    )
+    await form(agents)
+
+    assert (await agents.turn())["can_reply"] is False
 
 
 # --- writing first ----------------------------------------------------------------------------------------

@@ -216,6 +216,27 @@ async def test_a_reaction_is_noted_on_its_message(here: Scene) -> None:
     ]
 
 
+async def test_a_reaction_that_is_taken_back_is_gone(here: Scene) -> None:
+    await here.resolve(message("1"))
+    await here.resolve(message("1", "👍", second=1, event="reaction"))
+    await here.resolve(message("1", second=2, event="reaction").model_copy(update={"text": ""}))
+
+    assert await here.value("SELECT meta->>'reaction' FROM messages_history") == ""
+
+
+@pytest.mark.parametrize("event", ["delete", "reaction"])
+async def test_what_the_business_did_to_an_unknown_message_is_not_the_customers_deed(
+    here: Scene, event: str
+) -> None:
+    await here.resolve(message("1"))
+    await here.resolve(message("unknown", "👍", second=1, event=event, own=True))
+
+    assert await here.rows("SELECT event, direction, sender FROM messages_history ORDER BY id") == [
+        ("message", "in", "customer"),
+        (event, "out", "operator"),
+    ]
+
+
 async def test_receipts_of_strangers_make_nobody(here: Scene) -> None:
     resolved = await here.resolve(message("1", event="read"))
 

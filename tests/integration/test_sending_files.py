@@ -180,6 +180,24 @@ async def test_an_address_of_the_caller_is_passed_on(redis_url: str) -> None:
         assert shelf.offered == []
 
 
+async def test_what_a_vendor_may_still_be_fetching_is_not_sent_again(redis_url: str) -> None:
+    """Instagram tries for 75 s; the message shows up in its history after that only."""
+    async with by_address(redis_url, Shelf()) as here:
+        here.channel.fail(OutcomeUnknown(), taken=True)
+        here.channel.hidden = 1
+        with pytest.raises(OutcomeUnknown):
+            await here.replica().send_file(CHAT, "video", FILES["video"], "", "k")
+        here.clock.move(75_000)
+
+        with pytest.raises(OutcomeUnknown) as waiting:
+            await here.replica().send_file(CHAT, "video", FILES["video"], "", "k")
+        here.clock.move(round((waiting.value.retry_after or 0) * 1000))
+        here.channel.hidden = 0
+        await here.replica().send_file(CHAT, "video", FILES["video"], "", "k")
+
+        assert here.channel.calls == 1
+
+
 async def test_without_a_shelf_such_a_vendor_needs_an_address(redis_url: str) -> None:
     async with by_address(redis_url, None) as here:
         with pytest.raises(Rejected, match="public address"):

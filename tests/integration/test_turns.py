@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.appeals import close_appeal
-from orchestrator.store.outbound import mark_sent
+from orchestrator.store.outbound import begin_sending, mark_sent
 from orchestrator.turns import (
     AlreadyAnswered,
     Committed,
@@ -429,3 +429,16 @@ async def test_a_quoted_message_is_shown_with_its_words_when_it_is_known(here: S
     ]
     assert other is not None
     assert [one.quoted for one in other.messages] == [""]
+
+
+async def test_a_replica_of_yesterday_works_on_beside_a_newer_schema(here: Scene) -> None:
+    """Replicas are replaced one by one: the next version's columns are there before its program."""
+    for table in ("turns", "outbound"):
+        await here.pool.execute(f"ALTER TABLE {table} ADD COLUMN of_tomorrow text")
+    await here.resolve(message("1"))
+
+    outcome = await here.reply(await here.leased(), "Да")
+
+    assert isinstance(outcome, Committed)
+    assert outcome.outbound_id is not None
+    assert await begin_sending(here.pool, outcome.outbound_id, now=here.now) is not None

@@ -28,7 +28,7 @@ from core.http import Timing
 from core.ids import AccountId, ChatId, MessageId, UserId
 from core.messages import IncomingMessage
 from mcp_vk.channel import VkChannel
-from mcp_vk.client import VkClient
+from mcp_vk.client import VkClient, random_id_of
 from mcp_vk.settings import VkSettings
 from sandbox.media import made_up_picture
 from sandbox.settings import SandboxSettings
@@ -698,6 +698,23 @@ async def test_equal_keys_in_two_chats_are_two_messages(shop: Shop) -> None:
 
     assert (await shop.last("Борис"))["text"] == "Всем"
     assert [one["text"] for one in await shop.world.seen()][1:] == ["Всем", "Без имени", "Без имени"]
+
+
+@pytest.mark.parametrize("age", [0, 32 * 86_400])
+async def test_a_random_id_that_an_earlier_message_used_up_loses_nothing(shop: Shop, age: int) -> None:
+    """In 31 bits two sends may meet: in two chats (§3.1 leaves that open), or in one after a long time."""
+    anna, boris = await shop.meet("Анна"), await shop.meet("Борис")
+    used_up = random_id_of(int(anna), "k")
+    met = anna if age else boris
+    await shop.world.api("messages.send", peer_id=met, random_id=used_up, message="Давно")
+    await shop.world.time.pass_(age)
+    await shop.channel.send_text(boris, "Недавно", key="another")
+    for _ in range(2):
+        sent = await shop.channel.send_text(anna, "Не потерять", key="k")
+
+    assert (await shop.last())["text"] == "Не потерять"
+    texts = [one["text"] for one in await shop.world.seen()]
+    assert (texts.count("Не потерять"), sent) == (1, f"{anna}:{len(texts)}")
 
 
 CODES: list[tuple[int, type[ChannelError]]] = [

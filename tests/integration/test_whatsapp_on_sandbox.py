@@ -337,11 +337,12 @@ async def test_groups_are_kept_and_never_asked(counter: Counter) -> None:
     assert (await counter.channel.list_chats(10, "")).chats == []
 
 
-async def test_an_unknown_kind_is_kept_with_a_reason(counter: Counter) -> None:
-    await counter.shop.write(type="unsupported", content={"type": "newsletter", "body": "?"})
+async def test_a_message_of_an_unknown_kind_is_told_and_kept_whole(counter: Counter) -> None:
+    """§4.2: a customer waits for an answer to it as well."""
+    heard = await counter.hears(type="unsupported", content={"type": "order", "body": "?"})
 
-    meaning = counter.channel.normalize({"messages": counter.shop.outside.bodies[-1]})
-    assert meaning.unknown == "unknown message type 'newsletter'"
+    assert (heard.event, "order" in heard.text) == ("message", True)
+    assert (heard.meta.raw["type"], heard.meta.raw["body"]) == ("order", "?")
 
 
 async def test_deliveries_without_our_phrase_are_believed_by_the_path_alone(counter: Counter) -> None:
@@ -438,6 +439,20 @@ async def test_edit_reaction_and_deletion_reach_the_phone(counter: Counter) -> N
     assert (await counter.shop.seen())[0]["type"] == "deleted"
     with pytest.raises(Rejected):
         await channel.delete_message(CHAT, sent)
+
+
+async def test_a_message_of_another_customer_is_not_changed(counter: Counter) -> None:
+    boris = await counter.hears("Борис", text="Есть?")
+    ours = await counter.channel.send_text(boris.external_chat_id, "Есть")
+    for changing in (
+        counter.channel.edit_message(CHAT, ours, "Для Анны"),
+        counter.channel.delete_message(CHAT, ours),
+        counter.channel.react(CHAT, boris.external_message_id, "👍"),
+    ):
+        with pytest.raises(NotFound):
+            await changing
+
+    assert [one["text"] for one in await counter.shop.seen("Борис")] == ["Есть?", "Есть"]
 
 
 async def test_our_own_edit_bears_the_id_of_what_we_sent(counter: Counter) -> None:
@@ -680,6 +695,23 @@ async def test_the_watch_hears_of_session_and_payment(
     await counter.shop.fault(**switches)
 
     assert [trouble.code for trouble in await counter.channel.troubles()] == codes
+
+
+async def test_a_number_that_whatsapp_bars_stops_sending_and_tries_again_later(counter: Counter) -> None:
+    await counter.shop.fault(delivery_ends="temporary ban")
+    await counter.channel.send_text(CHAT, "Раз")
+    await counter.shop.time.pass_(1)
+
+    assert [one.code for one in await counter.channel.troubles()] == ["vendor_down"]
+    with pytest.raises(RateLimited) as caught:
+        await counter.channel.send_text(CHAT, "Два")
+    await counter.shop.fault(delivery_ends="delivered")
+    await counter.shop.time.pass_(caught.value.retry_after or 0)
+    await counter.channel.send_text(CHAT, "Три")
+    await counter.shop.time.pass_(1)
+
+    assert await counter.channel.troubles() == []
+    assert [one["text"] for one in await counter.shop.seen()] == ["Три"]
 
 
 async def test_a_payment_that_is_near_is_told_in_time() -> None:

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-services.lock", "requirements-uv.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-services.lock",
+    "requirements-browser.lock",
+    "requirements-uv.lock",
+)
 
 
 def packages(lock: str) -> dict[str, str]:
@@ -25,6 +30,12 @@ def test_a_lock_pins_and_hashes_everything_and_names_no_host(lock: str) -> None:
 
 def test_production_runs_what_the_tests_ran() -> None:
     assert packages("requirements-services.lock").items() <= packages("requirements.lock").items()
+
+
+def test_the_browsers_driver_changes_no_version_of_the_tests() -> None:
+    tests, browser = packages("requirements.lock"), packages("requirements-browser.lock")
+    assert {name: version for name, version in browser.items() if tests.get(name, version) != version} == {}
+    assert "playwright" not in tests
 
 
 def test_production_carries_no_tools_and_no_embedded_servers() -> None:

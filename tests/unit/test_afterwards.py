@@ -1,5 +1,6 @@
 """What follows a stored webhook: our list of chats, and button presses that are heard."""
 
+import asyncio
 from collections.abc import Sequence
 
 from core.afterwards import MOST_WAITING, Afterwards
@@ -37,6 +38,13 @@ class ButtonChannel(FakeChannel):
         self.heard.append(message.external_message_id)
 
 
+class HangingChannel(ButtonChannel):
+    """A messenger that takes the press and never answers."""
+
+    async def answer_press(self, message: IncomingMessage) -> None:
+        await asyncio.Event().wait()
+
+
 def _press(channel: FakeChannel, message_id: str) -> Arrival:
     arrival = channel.arrival(message_id, "chat", "Да")
     return Arrival(arrival.message.model_copy(update={"event": "postback"}), f"{message_id}:press")
@@ -62,15 +70,45 @@ async def test_a_press_is_answered_once_however_often_it_is_delivered() -> None:
     assert channel.heard == ["p1"]
 
 
-async def test_a_failure_costs_that_delivery_only() -> None:
+async def test_a_failure_costs_that_press_only() -> None:
+    channel = ButtonChannel()
+    after = Afterwards()
+    async with after.run():
+        channel.down = True
+        after.note(channel, [_press(channel, "p1")], ["queued"])
+        await after.idle()
+        channel.down = False
+        after.note(channel, [_press(channel, "p2")], ["queued"])
+
+    assert channel.heard == ["p2"]
+
+
+async def test_who_presses_is_known_also_when_the_messenger_cannot_be_told() -> None:
     memory, channel = Memory(), ButtonChannel()
     channel.down = True
     after = Afterwards(memory)
     async with after.run():
         after.note(channel, [_press(channel, "p1")], ["queued"])
-        after.note(channel, [channel.arrival("m2", "chat", "x")], ["queued"])
 
-    assert memory.noted == ["m2:message"]
+    assert memory.noted == ["p1:press"]
+
+
+async def test_a_press_is_heard_also_while_our_list_is_away() -> None:
+    memory, channel = Memory(), ButtonChannel()
+    memory.error = StorageDown()
+    after = Afterwards(memory)
+    async with after.run():
+        after.note(channel, [_press(channel, "p1")], ["queued"])
+
+    assert channel.heard == ["p1"]
+
+
+async def test_a_messenger_that_hangs_does_not_hold_up_the_end() -> None:
+    channel = HangingChannel()
+    after = Afterwards(goodbye=0.01)
+    async with asyncio.timeout(5):
+        async with after.run():
+            after.note(channel, [_press(channel, "p1")], ["queued"])
 
 
 async def test_a_store_that_is_away_or_broken_stops_nothing() -> None:

@@ -292,6 +292,18 @@ async def test_a_large_upload_may_have_more_time() -> None:
     assert response.status_code == 200
 
 
+async def test_a_vendor_that_may_think_longer_is_given_the_time_in_silence() -> None:
+    """Instagram says nothing for up to 75 s while it fetches a video; other requests keep their own limit."""
+    vendor = Vendor()
+    async with client_of(vendor, timeout=10.0) as client:
+        await client.post("/send", extensions={"seconds": 80.0})
+        await client.post("/send")
+
+    patient, usual = (request.extensions["timeout"] for request in vendor.asked)
+    assert (patient["read"], patient["write"], patient["connect"]) == (80.0, 80.0, 5.0)
+    assert (usual["read"], usual["connect"]) == (10.0, 5.0)
+
+
 async def test_an_error_shows_neither_body_nor_secrets_nor_addresses() -> None:
     said = "bad key s3cret-key for https://u:p@x.example.test/hook/abc token tok-1\n\x00 " + "long " * 200
     vendor = Vendor(httpx.Response(400, json={"said": said, "hidden": "HIDDEN"}))

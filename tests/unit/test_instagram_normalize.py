@@ -132,6 +132,20 @@ def test_any_account_is_believed_until_ours_is_known() -> None:
     assert meaning(payload("other_account"), user_id=None).arrivals
 
 
+@pytest.mark.parametrize("user_id", [ME, None])
+@pytest.mark.parametrize("name", ["edit_by_operator", "unsent_by_operator", "reaction_by_operator"])
+def test_what_the_business_does_is_never_taken_for_the_customers(name: str, user_id: str | None) -> None:
+    """An edit of a message that nobody has seen becomes that message: whose it is decides who is answered."""
+    [arrival] = meaning(payload(name), user_id).arrivals
+
+    assert (arrival.message.own, arrival.message.external_chat_id) == (True, OLGA)
+
+
+@pytest.mark.parametrize("name", ["edit", "unsent", "reaction", "read", "text", "own_text", "own_image"])
+def test_what_the_customer_does_and_what_is_said_bears_no_such_mark(name: str) -> None:
+    assert not any(arrival.message.own for arrival in meaning(payload(name)).arrivals)
+
+
 def test_on_a_shared_address_each_account_takes_its_own() -> None:
     """What one account calls foreign the other takes, so nothing is buried."""
     body = payload("batch")

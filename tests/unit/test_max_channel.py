@@ -63,6 +63,9 @@ class Max:
             self.urls.remove(query["url"])
         if line == "GET /messages":
             return {"messages": self._page(query)}
+        if line.startswith("GET /messages/"):
+            mid = line.rpartition("/")[2]
+            return next((one for one in self.rows if one["body"]["mid"] == mid), row(0, mid=mid))
         return {
             "POST /messages": SENT,
             "POST /uploads": {"url": "https://up.example.test/1", "token": "early"},
@@ -220,7 +223,7 @@ async def test_an_edit_changes_the_words_only() -> None:
     vendor = Max()
     await vendor.channel.edit_message(CHAT, MessageId("mid.5"), "От 1400")
 
-    assert vendor.calls == [("PUT /messages", {"message_id": "mid.5"}, {"text": "От 1400"})]
+    assert vendor.calls[1:] == [("PUT /messages", {"message_id": "mid.5"}, {"text": "От 1400"})]
 
 
 async def test_a_late_edit_names_the_rule() -> None:
@@ -238,6 +241,7 @@ async def test_typing_and_deleting_reach_max() -> None:
 
     assert vendor.calls == [
         ("POST /chats/90010/actions", {}, {"action": "typing_on"}),
+        ("GET /messages/mid.5", {}, None),
         ("DELETE /messages", {"message_id": "mid.5"}, None),
     ]
 

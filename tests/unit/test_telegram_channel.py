@@ -91,7 +91,6 @@ async def test_a_message_of_another_chat_is_not_touched(message: str) -> None:
         channel.edit_message(CHAT, named, "x"),
         channel.delete_message(CHAT, named),
         channel.react(CHAT, named, "👍"),
-        channel.send_reply(CHAT, "x", named),
         channel.mark_message_read(BUSINESS, MessageId(f"x{message}")),
     ):
         with pytest.raises(NotFound):
@@ -128,6 +127,17 @@ async def test_a_reply_falls_back_to_plain_when_it_is_refused() -> None:
     first, second = telegram.called("sendMessage")
     assert first["reply_parameters"]["message_id"] == 11
     assert "reply_parameters" not in second
+
+
+@pytest.mark.parametrize(
+    "named", ["press:438", f"{CHAT}:member:5", "17", "900000002:17", f"{BUSINESS}:17", f"{CHAT}:x", ""]
+)
+async def test_what_cannot_be_quoted_is_answered_without_a_quote(named: str) -> None:
+    """A press and a notice are in the turn as well; and nobody sees another chat's words."""
+    telegram = Telegram()
+
+    assert await telegram.channel.send_reply(CHAT, "Да", MessageId(named)) == f"{CHAT}:17"
+    assert telegram.calls == [("sendMessage", {"chat_id": 900_000_001, "text": "Да"})]
 
 
 async def test_every_button_fits_and_can_be_told_from_the_others() -> None:

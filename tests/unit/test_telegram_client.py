@@ -313,13 +313,13 @@ async def test_a_chat_gets_a_message_a_second_after_a_short_burst() -> None:
 
 
 async def test_a_group_gets_twenty_messages_a_minute() -> None:
-    """A wait beyond our patience is told, with its length, instead of slept."""
+    """So many that the second's pause of every chat alone would not do: 40 at once need a minute."""
     desk = Desk(SENT)
     started = desk.time.now
-    for _ in range(25):
+    for _ in range(41):
         await desk.client.send_message(GROUP, "x")
 
-    assert desk.time.now - started >= 5 * 3 - 1
+    assert desk.time.now - started >= 60
 
 
 async def test_a_long_pause_is_told_at_once() -> None:

@@ -1,6 +1,7 @@
 """VkChannel over a client: pages, names, keyboards, callback servers and what is said when VK refuses."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,12 +14,12 @@ from core.errors import ChannelError, ContractBroken, NotFound, OutcomeUnknown, 
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChatId, MessageId, UserId
 from core.messages import IncomingMessage
 from mcp_vk.__main__ import open_account
-from mcp_vk.channel import CONFIRMING, EVENTS, VkChannel
+from mcp_vk.channel import CONFIRMING, VkChannel
 from mcp_vk.client import VkClient
-from mcp_vk.settings import TEXT_LIMIT
+from mcp_vk.settings import EVENTS, TEXT_LIMIT
 from mcp_vk.tools import vk_operations
 from tests.contract.fake_time import FakeTime
-from tests.contract.vk_side import GROUP, SECRET, SETTINGS, error
+from tests.contract.vk_side import GROUP, REPEAT_SECONDS, SECRET, SETTINGS, error
 
 ANNA, CHAT = ChatId("77001"), 2_000_000_001
 SITE = "https://shop.example.test"
@@ -76,7 +77,8 @@ class Vk:
 
     def _usual(self, name: str, form: dict[str, str]) -> Any:
         if name == "messages.send":
-            return [{"peer_id": int(form["peer_ids"]), "message_id": 51, "conversation_message_id": 20}]
+            number = 50 + len(self.called(name))
+            return [{"peer_id": int(form["peer_ids"]), "message_id": number, "conversation_message_id": 20}]
         if name == "groups.getCallbackConfirmationCode":
             return {"code": "a1b2c3d4"}
         if name == "groups.addCallbackServer":
@@ -118,7 +120,7 @@ def test_the_manifest_says_what_the_contract_says() -> None:
     assert (limits.text_limit, limits.text_unit) == (4_096, "characters")
     assert (limits.webhook_authenticity, limits.webhook_answer) == ("secret_in_body", "ok")
     assert (limits.ordered, limits.starts_chats, limits.webhook_slots) == (False, False, "many")
-    assert limits.repeat_window_seconds >= 30 * 24 * 3_600
+    assert 0 < limits.repeat_window_seconds < REPEAT_SECONDS
     assert {kind: limits.caption_limit(kind) for kind in limits.media} == {
         "image": TEXT_LIMIT,
         "voice": 0,
@@ -428,6 +430,18 @@ async def test_only_persons_have_profiles(user_id: str) -> None:
 async def test_an_unknown_chat_is_not_found() -> None:
     with pytest.raises(NotFound):
         await Vk(messages_getConversationsById={"response": {"items": []}}).channel.get_chat(ANNA)
+
+
+async def test_a_message_that_cannot_be_read_does_not_end_the_sweep() -> None:
+    full = [row(cmid) for cmid in range(201, 2, -1)]
+    pages = [{"response": {"items": items}} for items in ([*full, {"text": "no number"}], [row(1), row(2)])]
+    conversations = {"response": {"items": [{"conversation": CONVERSATION, "last_message": row(201)}]}}
+    vk = Vk(messages_getConversations=conversations, messages_getHistory=pages)
+
+    found = await vk.channel.arrivals_since(datetime.fromtimestamp(1_763_800_000, UTC), [])
+
+    assert [one.message.external_message_id for one in found] == [f"77001:{n}" for n in range(1, 202)]
+    assert [form["offset"] for form in vk.called("messages.getHistory")] == ["0", "200"]
 
 
 async def test_whether_we_may_write_is_asked_for_an_account() -> None:

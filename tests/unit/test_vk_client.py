@@ -132,7 +132,7 @@ CALLS: list[tuple[Call, Any, str, dict[str, str]]] = [
         {"peer_id": "77001", "count": "200", "offset": "0", "extended": "1"},
     ),
     (
-        lambda vk: vk.messages_get_by_id(PEER, CMID),
+        lambda vk: vk.messages_get_by_id(peer_id=PEER, cmids=CMID),
         {"count": 0, "items": []},
         "messages.getById",
         {"peer_id": "77001", "cmids": "19"},

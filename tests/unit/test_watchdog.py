@@ -1,5 +1,6 @@
 """What the watchdog sees of an account, what it mends, and what it leaves to people."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +18,7 @@ from core.errors import (
     SessionLost,
     VendorDown,
 )
-from core.ids import DEFAULT_ACCOUNT
+from core.ids import DEFAULT_ACCOUNT, AccountId
 from core.observability import Metrics
 from core.testing import FAKE_LIMITS, FakeChannel
 from core.watchdog import AccountState, Watchdog
@@ -84,7 +85,7 @@ class Yard:
             public_url=public_url,
         )
 
-    async def _may_subscribe(self, _: Channel) -> bool:
+    async def _may_subscribe(self, channel: Channel) -> bool:
         return self.may
 
     async def look(self) -> AccountState:
@@ -238,3 +239,41 @@ async def test_a_channel_without_subscriptions_is_asked_whether_it_is_up() -> No
     channel.up = False
 
     assert (before, await yard.codes()) == ([], ["vendor_down"])
+
+
+class CountedChannel(WatchedChannel):
+    """Tells each look; while it may not answer, a look takes as long as looks may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: asyncio.Queue[None] = asyncio.Queue()
+        self.may_answer = asyncio.Event()
+
+    async def webhook_status(self) -> WebhookStatus:
+        self.looks.put_nowait(None)
+        await self.may_answer.wait()
+        return await super().webhook_status()
+
+
+async def test_an_account_whose_vendor_hangs_does_not_keep_the_others_from_being_looked_at() -> None:
+    hanging, well = CountedChannel(), CountedChannel()
+    well.may_answer.set()
+    clock = ManualClock()
+
+    async def may_subscribe(channel: Channel) -> bool:
+        return True
+
+    dog = Watchdog(
+        {DEFAULT_ACCOUNT: hanging, AccountId("second"): well},
+        clock=clock,
+        metrics=Metrics(),
+        may_subscribe=may_subscribe,
+    )
+    watching = asyncio.create_task(dog.run())
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            await well.looks.get()
+            clock.move(60_000)
+    watching.cancel()
+
+    assert hanging.looks.qsize() == 1

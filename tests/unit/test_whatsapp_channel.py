@@ -10,7 +10,7 @@ import structlog
 
 from core import channel as contract
 from core.channel import MediaFile, WebhookRequest
-from core.errors import ChannelError, NotFound, PeerUnreachable, Rejected, SessionLost
+from core.errors import ChannelError, NotFound, PeerUnreachable, RateLimited, Rejected, SessionLost
 from core.ids import ChatId, MessageId, UserId
 from mcp_whatsapp.channel import WhatsAppChannel
 from mcp_whatsapp.client import WANTED_TYPES, WappiClient, phrase_of
@@ -185,7 +185,8 @@ async def test_the_history_survives_what_it_does_not_know() -> None:
 
     shown = [(one.message_id, one.text_untrusted, one.sent_at) for one in page.messages]
     time = "2025-11-22T08:28:43+00:00"
-    assert shown == [("1", "", time), ("2", "Есть?", time), ("3", "", time)]
+    told = "Сообщение, которого Wappi не показывает программам: newsletter"
+    assert shown == [("1", told, time), ("2", "Есть?", time), ("3", "", time)]
 
 
 async def test_a_read_mark_points_at_the_newest_message() -> None:
@@ -269,6 +270,38 @@ async def test_a_file_goes_with_its_words_where_these_travel(kind: str, file: Me
 
     [body] = wappi.called(f"{path}_send")
     assert body.get("caption") == ("Вот" if kind == "image" else None)
+
+
+CHANGES = {"edit_message": ("3AD5", "Да"), "delete_message": ("3AD5",), "react": ("3AD5", "👍")}
+
+
+@pytest.mark.parametrize("call", CHANGES)
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"message": {**ROW, "chatId": "79000000003@c.us"}},
+        {"message": {**ROW, "chatId": f"{ANNA}-1510000000@g.us"}},
+        httpx.Response(400, json=refusal("message not found")),
+    ],
+)
+async def test_a_message_of_another_chat_is_not_changed(call: str, elsewhere: Any) -> None:
+    """Wappi takes the message's id alone (§3.2): words for one customer never go to another."""
+    wappi = Wappi(id_get=elsewhere)
+
+    with pytest.raises(NotFound):
+        await getattr(wappi.channel, call)(CHAT, *CHANGES[call])
+    assert [name for name, _ in wappi.calls] == ["id_get"]
+
+
+@pytest.mark.parametrize("call", CHANGES)
+async def test_a_message_of_the_chat_is_changed(call: str) -> None:
+    wappi = Wappi(id_get={"message": {**ROW, "chatId": f"{ANNA}@s.whatsapp.net"}})
+
+    await getattr(wappi.channel, call)(CHAT, *CHANGES[call])
+
+    [_, (name, body)] = wappi.calls
+    assert name == {"react": "message_reaction"}.get(call, f"message_{call.removesuffix('_message')}")
+    assert body == dict(zip(("message_id", "body"), CHANGES[call], strict=False))
 
 
 @pytest.mark.parametrize("call", ["edit_message", "delete_message", "react", "show_typing", "mark_read"])
@@ -563,6 +596,57 @@ async def test_a_drop_is_told_after_three_looks_and_forgotten_when_it_heals() ->
     assert looks == [[], [], ["vendor_down"], ["vendor_down"]]
     assert await troubles(wappi, app_status="open") == []
     assert await troubles(wappi, app_status="connecting") == []
+
+
+SENT_AT = 1_763_799_000
+OURS_ROW = {**ROW, "fromMe": True, "time": SENT_AT}
+BANNED = {**OURS_ROW, "delivery_status": "temporary ban"}
+
+
+async def test_a_ban_is_told_and_sends_wait_until_an_hour_after_it() -> None:
+    """§4.5: whoever goes on sending loses the number."""
+    wappi = Wappi(all_get={"messages": [ROW, {**OURS_ROW, "delivery_status": "pending"}, BANNED, OURS_ROW]})
+    wappi.time.now = SENT_AT + 600.0
+
+    assert await troubles(wappi) == ["vendor_down"]
+    for send in (wappi.channel.send_text(CHAT, "x"), wappi.channel.send_image(CHAT, JPEG)):
+        with pytest.raises(RateLimited) as caught:
+            await send
+        assert caught.value.retry_after == 3_000
+    assert (wappi.called("message_send"), wappi.called("img_send")) == ([], [])
+
+    wappi.time.now += 3_000
+    assert await wappi.channel.send_text(CHAT, "x") == SENT["message_id"]
+    assert await troubles(wappi) == []
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{**OURS_ROW, "delivery_status": "delivered"}, BANNED],
+        [{**BANNED, "fromMe": False}],
+        [{**BANNED, "time": None}],
+        [5],
+        [],
+    ],
+)
+async def test_a_ban_that_is_over_or_unreadable_stops_nothing(rows: list[Any]) -> None:
+    wappi = Wappi(all_get={"messages": rows})
+    wappi.time.now = SENT_AT + 600.0
+
+    assert await troubles(wappi) == []
+    await wappi.channel.send_text(CHAT, "x")
+
+
+async def test_a_ban_is_not_forgotten_because_the_next_look_fails() -> None:
+    wappi = Wappi(all_get={"messages": [BANNED]})
+    wappi.time.now = SENT_AT + 600.0
+    await troubles(wappi)
+    wappi.answers["all_get"] = httpx.Response(400, json=refusal("oops"))
+
+    assert await troubles(wappi) == ["vendor_down"]
+    with pytest.raises(RateLimited):
+        await wappi.channel.send_text(CHAT, "x")
 
 
 async def test_missing_types_are_told_only_where_a_webhook_is_set() -> None:

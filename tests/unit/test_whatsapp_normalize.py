@@ -279,7 +279,7 @@ def test_the_stored_link_of_the_history_opens_the_file() -> None:
 
 
 def test_rows_come_oldest_first_and_unreadable_ones_are_left_out() -> None:
-    rows = [_row(id="B", time=1_763_800_130), _row(id="C", type="newsletter"), 5, _row(id="A"), {"id": "D"}]
+    rows = [_row(id="B", time=1_763_800_130), _row(id="C", body=None), 5, _row(id="A"), {"id": "D"}]
 
     assert [one.message.external_message_id for one in arrivals_of_rows(rows, whose())] == ["A", "B"]
 
@@ -289,6 +289,14 @@ def test_a_message_edited_under_its_own_id_is_told_before_its_edit() -> None:
     told = arrivals_of_rows([_row(isEdited=True, stanzaId="")], whose())
 
     assert [one.message.event for one in told] == ["message", "edit"]
+
+
+def test_the_body_of_an_unknown_kind_is_kept_as_far_as_it_is_short() -> None:
+    """It may be words, or a file of tomorrow in base64."""
+    for body, kept in (("заказ № 5", "заказ № 5"), ("A" * 1_000_000, "A" * 4_096)):
+        [found] = arrivals_of_rows([_row(type="order", body=body)], whose())
+
+        assert found.message.meta.raw["body"] == kept
 
 
 def test_a_reaction_that_was_taken_back_is_no_event() -> None:

@@ -63,19 +63,19 @@ SELECT id, name, phone, email, telegram_id, avito_id, vk_id, whatsapp_id, max_id
 FROM clients WHERE id = $1
 
 -- name: chats_of_client
--- Where the client has written to us, the latest first. Not a chat in which others write too, nor one that
--- has refused what we sent since ($2: what a refusal is called).
+-- Where the client has written to us, the latest first. Not a chat in which others write too (in a batch of
+-- the client's they are `author`), nor one that has refused what we sent since ($2: what a refusal is called).
 SELECT chat.channel, chat.account, chat.external_chat_id, chat.last_at
 FROM (
     SELECT channel, account, external_chat_id, max(sent_at) AS last_at
-    FROM messages_history WHERE client_id = $1 AND sender = 'customer'
+    FROM messages_history WHERE client_id = $1 AND sender = 'customer' AND event IN ('message', 'postback')
     GROUP BY channel, account, external_chat_id
 ) AS chat
 WHERE NOT EXISTS (
     SELECT FROM messages_history AS other
     WHERE other.channel = chat.channel AND other.account = chat.account
         AND other.external_chat_id = chat.external_chat_id
-        AND other.sender = 'customer' AND other.client_id <> $1
+        AND other.sender = 'customer' AND (other.client_id <> $1 OR other.meta ? 'author')
 ) AND NOT EXISTS (
     SELECT FROM outbound AS refused
     WHERE refused.channel = chat.channel AND refused.account = chat.account

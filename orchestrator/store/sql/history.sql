@@ -91,13 +91,19 @@ WHERE m.channel = r.channel AND m.account = r.account AND m.external_chat_id = r
 
 -- name: apply_receipts
 -- A state only moves forward. Ids are looked for within their chat: some vendors count per chat. Who has read
--- a message has had everything before it on the screen, and many vendors name the last one only.
+-- a message has had everything before it on the screen, and many vendors name the last one only, also when an
+-- operator wrote it by hand. What was replayed later stands behind it there.
 UPDATE outbound AS o
 SET state = $5, updated_at = $6
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
     AS r (channel, account, external_chat_id, external_message_id)
 CROSS JOIN LATERAL (
-    SELECT max(named.seq) AS seq FROM outbound AS named
+    SELECT max(named.seq) AS seq, coalesce(max(named.sent_at), (
+        SELECT m.sent_at FROM messages_history AS m
+        WHERE m.channel = r.channel AND m.account = r.account AND m.external_chat_id = r.external_chat_id
+            AND m.external_message_id = r.external_message_id
+    )) AS sent_at
+    FROM outbound AS named
     WHERE named.channel = r.channel AND named.account = r.account
         AND named.external_chat_id = r.external_chat_id
         AND r.external_message_id = ANY (named.vendor_message_ids)
@@ -105,7 +111,10 @@ CROSS JOIN LATERAL (
 WHERE o.channel = r.channel AND o.account = r.account AND o.external_chat_id = r.external_chat_id
     AND (
         (o.seq = last.seq AND o.state IN ('queued', 'sending', 'unknown', 'failed', 'sent'))
-        OR ($5 = 'read' AND o.seq <= last.seq AND o.state IN ('sent', 'delivered'))
+        OR (
+            $5 = 'read' AND o.state IN ('sent', 'delivered')
+            AND o.seq <= coalesce(last.seq, o.seq) AND o.sent_at <= last.sent_at
+        )
     )
 
 -- name: messages_of_turn
