@@ -1,6 +1,5 @@
 """The Instagram channel: the contract of core/channel.py over the client. Glue only."""
 
-import asyncio
 import math
 import re
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from core.account_channel import AccountChannel, answers
 from core.auth import hmac_ok, same_secret
 from core.capabilities import Capabilities, MediaKind, MediaLimit, Rate
 from core.channel import (
@@ -24,7 +24,7 @@ from core.channel import (
     WebhookStatus,
 )
 from core.echoes import fingerprint
-from core.errors import ChannelError, NotFound, RateLimited, Rejected
+from core.errors import ChannelError, NotFound, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId, UserId
 from core.jsontext import without_surrogates
 from mcp_instagram.client import CHANNEL, DETAILED, LISTED, InstagramClient
@@ -58,12 +58,30 @@ OLDER = "older"
 SWEPT_PAGES, SWEPT_ROWS = 4, 25
 #: Conversation ids that are remembered.
 MOST_CONVERSATIONS = 10_000
-#: A health check waits no longer.
-SHORT_WAIT_SECONDS = 3.0
 _CHALLENGE = re.compile(r"[A-Za-z0-9]{1,200}")
 
 
-class InstagramChannel:
+CAPABILITIES = Capabilities(
+    text_limit=TEXT_LIMIT_BYTES,
+    text_unit="bytes",
+    media=MEDIA,
+    media_by_url=True,
+    most_buttons=MOST_BUTTONS,
+    button_limit=BUTTON_LIMIT,
+    reply_window_seconds=REPLY_WINDOW_SECONDS,
+    rates=(
+        Rate(applies_to="sends of text, pictures and reactions", calls=100, seconds=1),
+        Rate(applies_to="sends of audio and video", calls=10, seconds=1),
+        Rate(applies_to="reading of conversations", calls=2, seconds=1),
+    ),
+    webhook_authenticity="hmac",
+    webhook_slots="one",
+    shared_webhook=True,
+    webhook_max_bytes=WEBHOOK_MAX_BYTES,
+)
+
+
+class InstagramChannel(AccountChannel):
     """One Instagram account as a channel."""
 
     def __init__(
@@ -74,47 +92,13 @@ class InstagramChannel:
         account: AccountId = DEFAULT_ACCOUNT,
         fingerprint: Fingerprint = fingerprint,
     ) -> None:
+        super().__init__(ChannelName(CHANNEL), account, CAPABILITIES, client)
         self._client = client
-        self._account = account
         self._fingerprint = fingerprint
         self._verify_token = settings.verify_token.get_secret_value()
         given = (settings.app_secret, settings.app_secret_2)
         self._app_secrets = [secret.get_secret_value() for secret in given if secret]
         self._conversations: dict[str, str] = {}
-        self._capabilities = Capabilities(
-            text_limit=TEXT_LIMIT_BYTES,
-            text_unit="bytes",
-            media=MEDIA,
-            media_by_url=True,
-            most_buttons=MOST_BUTTONS,
-            button_limit=BUTTON_LIMIT,
-            reply_window_seconds=REPLY_WINDOW_SECONDS,
-            rates=(
-                Rate(applies_to="sends of text, pictures and reactions", calls=100, seconds=1),
-                Rate(applies_to="sends of audio and video", calls=10, seconds=1),
-                Rate(applies_to="reading of conversations", calls=2, seconds=1),
-            ),
-            webhook_authenticity="hmac",
-            webhook_slots="one",
-            shared_webhook=True,
-            webhook_max_bytes=WEBHOOK_MAX_BYTES,
-        )
-
-    @property
-    def name(self) -> ChannelName:
-        return ChannelName(CHANNEL)
-
-    @property
-    def account(self) -> AccountId:
-        return self._account
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
-
-    async def aclose(self) -> None:
-        """Close the client's connections."""
-        await self._client.aclose()
 
     async def send_text(self, chat_id: ChatId, text: str, *, key: str = "") -> MessageId:
         """There is no idempotency key."""
@@ -268,14 +252,7 @@ class InstagramChannel:
         return await self.token_status()
 
     async def is_up(self) -> bool:
-        try:
-            async with asyncio.timeout(SHORT_WAIT_SECONDS):
-                await self._client.get_me()
-        except RateLimited:
-            return True
-        except (ChannelError, TimeoutError):
-            return False
-        return True
+        return await answers(self._client.get_me())
 
     def handshake(self, request: WebhookRequest) -> str | None:
         """The challenge of the App Dashboard's check (§13.2), when it knows our word."""

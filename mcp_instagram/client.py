@@ -31,7 +31,6 @@ from core.http import (
     REPEATABLE,
     Complaint,
     MemoryTokenStore,
-    Policy,
     Timing,
     Token,
     TokenStore,
@@ -39,6 +38,7 @@ from core.http import (
     vendor_client,
 )
 from core.transports import Layer, masked
+from core.vendor_policy import vendor_policy
 from mcp_instagram import schemas as wire
 from mcp_instagram.settings import InstagramSettings
 
@@ -199,7 +199,12 @@ class InstagramClient:
         )
         self._http = vendor_client(
             settings.base_url,
-            replace(policy_of(settings), describe=self._described),
+            vendor_policy(
+                CHANNEL,
+                settings,
+                describe=self._described,
+                apart={"conversations": (2.0, 1), "heavy": (5.0, 5)},
+            ),
             auth_layer=self.tokens.layer,
             timing=self._timing,
             transport=transport,
@@ -308,21 +313,6 @@ class InstagramClient:
         """No token that this process has held stands in a complaint, wherever it was sent."""
         complaint = describe(response)
         return replace(complaint, words=masked(complaint.words, tuple(self.tokens.seen)))
-
-
-def policy_of(settings: InstagramSettings) -> Policy:
-    """How to talk to Instagram with this account; conversations, audio and video are counted apart (§11)."""
-    given = (settings.access_token, settings.app_secret, settings.app_secret_2, settings.verify_token)
-    return Policy(
-        channel=CHANNEL,
-        rate=settings.requests_per_second,
-        burst=settings.burst,
-        apart={"conversations": (2.0, 1), "heavy": (5.0, 5)},
-        timeout=settings.timeout_seconds,
-        proxy=settings.proxy.get_secret_value(),
-        ca_bundle=settings.ca_bundle,
-        secrets=tuple(secret.get_secret_value() for secret in given if secret),
-    )
 
 
 #: §12, by code and subcode; without a subcode it is every other one of that code.

@@ -1,12 +1,12 @@
 """The MAX channel: the contract of core/channel.py over the client. Glue only."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
 
+from core.account_channel import AccountChannel, answers
 from core.auth import same_secret
 from core.capabilities import Capabilities, MediaKind, MediaLimit, Rate
 from core.channel import (
@@ -20,7 +20,7 @@ from core.channel import (
     WebhookStatus,
 )
 from core.echoes import fingerprint
-from core.errors import ChannelError, Forbidden, NotFound, PeerUnreachable, RateLimited, Rejected
+from core.errors import Forbidden, NotFound, PeerUnreachable, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId
 from core.media import FILE_MAX_BYTES, check_file
 from core.messages import IncomingMessage
@@ -41,8 +41,6 @@ BUTTON_LIMIT = 128
 LARGEST_PAGE = 100
 #: How far a sweep goes: pages of 100 messages per chat.
 SWEEP_PAGES = 5
-#: A health check waits no longer.
-SHORT_WAIT_SECONDS = 3.0
 SECRET_HEADER = "x-max-bot-api-secret"  # noqa: S105  # a header's name
 HEARD = "Принято"
 _KINDS: dict[UploadKind, MediaKind] = {
@@ -74,7 +72,7 @@ LIMITS = Capabilities(
 )
 
 
-class MaxChannel:
+class MaxChannel(AccountChannel):
     """One MAX bot as a channel."""
 
     def __init__(
@@ -85,29 +83,13 @@ class MaxChannel:
         account: AccountId = DEFAULT_ACCOUNT,
         fingerprint: Fingerprint = fingerprint,
     ) -> None:
+        super().__init__(ChannelName(CHANNEL), account, LIMITS, client)
         self._client = client
-        self._account = account
         self._address = WebhookAddress(self.name, account)
         self._fingerprint = fingerprint
         self._token = settings.token.get_secret_value()
         self._secret = settings.webhook_secret.get_secret_value()
         self._is_sandbox = settings.base_url.startswith("http:")
-
-    @property
-    def name(self) -> ChannelName:
-        return ChannelName(CHANNEL)
-
-    @property
-    def account(self) -> AccountId:
-        return self._account
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return LIMITS
-
-    async def aclose(self) -> None:
-        """Close the client's connections."""
-        await self._client.aclose()
 
     async def send_text(self, chat_id: ChatId, text: str, *, key: str = "") -> MessageId:
         """There is no idempotency key (§1). Without `format` the text is shown as it is (§3.2)."""
@@ -270,14 +252,7 @@ class MaxChannel:
         return MediaLink(url=url)
 
     async def is_up(self) -> bool:
-        try:
-            async with asyncio.timeout(SHORT_WAIT_SECONDS):
-                await self._client.get_my_info()
-        except RateLimited:
-            return True
-        except (ChannelError, TimeoutError):
-            return False
-        return True
+        return await answers(self._client.get_my_info())
 
     def verify(self, request: WebhookRequest) -> bool:
         """The secret that we subscribed with comes back in a header (§5.2)."""

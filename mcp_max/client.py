@@ -22,10 +22,11 @@ from core.errors import (
     Rejected,
     VendorDown,
 )
-from core.http import REPEATABLE, WITHOUT_TOKEN, Complaint, Policy, Timing, read_answer, vendor_client
+from core.http import REPEATABLE, WITHOUT_TOKEN, Complaint, Timing, read_answer, vendor_client
 from core.jsontext import without_surrogates
 from core.transports import Layer
 from core.vendor_json import storable
+from core.vendor_policy import vendor_policy
 from mcp_max.schemas import (
     Chat,
     Done,
@@ -113,7 +114,7 @@ class MaxClient:
         token = settings.token.get_secret_value()
         self._http = vendor_client(
             settings.base_url,
-            policy_of(settings),
+            vendor_policy(CHANNEL, settings, describe=describe, apart={"chat": (SENDS_PER_SECOND, 1)}),
             auth_layer=lambda inner: RawToken(inner, token),
             timing=self._timing,
             transport=transport,
@@ -245,21 +246,6 @@ class MaxClient:
             raise Rejected(error.detail, channel=CHANNEL) from error
         except httpx.InvalidURL as error:
             raise VendorDown("MAX gave no address for the upload.", channel=CHANNEL) from error
-
-
-def policy_of(settings: MaxSettings) -> Policy:
-    """How to talk to MAX with this bot."""
-    return Policy(
-        channel=CHANNEL,
-        rate=settings.requests_per_second,
-        burst=settings.burst,
-        apart={"chat": (SENDS_PER_SECOND, 1)},
-        timeout=settings.timeout_seconds,
-        proxy=settings.proxy.get_secret_value(),
-        ca_bundle=settings.ca_bundle,
-        describe=describe,
-        secrets=(settings.token.get_secret_value(), settings.webhook_secret.get_secret_value()),
-    )
 
 
 def describe(response: httpx.Response) -> Complaint:

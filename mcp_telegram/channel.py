@@ -1,16 +1,16 @@
 """The Telegram channel: the contract of core/channel.py over the client. Glue only."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from core.account_channel import AccountChannel, answers
 from core.auth import same_secret
 from core.capabilities import Capabilities, MediaKind, MediaLimit, Rate
 from core.channel import ChatInfo, MediaFile, Normalized, Profile, Trouble, WebhookRequest, WebhookStatus
 from core.echoes import fingerprint
-from core.errors import ChannelError, NotFound, RateLimited, Rejected
+from core.errors import NotFound, Rejected
 from core.filetypes import type_of_bytes, type_of_name
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId, UserId
 from core.media import check_file
@@ -56,11 +56,27 @@ UPDATES = (
 UNUSUAL = {"message_reaction"}
 #: Telegram repeats a failed delivery within two minutes: an older error is over.
 RECENT_SECONDS = 300
-#: A health check waits no longer.
-SHORT_WAIT_SECONDS = 3.0
 
 
-class TelegramChannel:
+CAPABILITIES = Capabilities(
+    text_limit=TEXT_LIMIT,
+    text_unit="utf16",
+    media=MEDIA,
+    most_buttons=MOST_BUTTONS,
+    button_limit=BUTTON_LIMIT,
+    delete_window_seconds=DELETE_WINDOW_SECONDS,
+    rates=(
+        Rate(applies_to="sends of one chat", calls=1, seconds=1),
+        Rate(applies_to="sends of one group", calls=20, seconds=60),
+        Rate(applies_to="every call", calls=30, seconds=1),
+    ),
+    webhook_authenticity="secret_header",
+    webhook_slots="one",
+    ordered=True,
+)
+
+
+class TelegramChannel(AccountChannel):
     """One bot as a channel, with the business accounts that it is connected to."""
 
     def __init__(
@@ -71,44 +87,12 @@ class TelegramChannel:
         account: AccountId = DEFAULT_ACCOUNT,
         fingerprint: Fingerprint = fingerprint,
     ) -> None:
+        super().__init__(ChannelName(CHANNEL), account, CAPABILITIES, client)
         self._client = client
-        self._account = account
         self._fingerprint = fingerprint
         self._bot_id = settings.bot_id
         self._secret = settings.webhook_secret.get_secret_value()
         self._address = WebhookAddress(self.name, account)
-        self._capabilities = Capabilities(
-            text_limit=TEXT_LIMIT,
-            text_unit="utf16",
-            media=MEDIA,
-            most_buttons=MOST_BUTTONS,
-            button_limit=BUTTON_LIMIT,
-            delete_window_seconds=DELETE_WINDOW_SECONDS,
-            rates=(
-                Rate(applies_to="sends of one chat", calls=1, seconds=1),
-                Rate(applies_to="sends of one group", calls=20, seconds=60),
-                Rate(applies_to="every call", calls=30, seconds=1),
-            ),
-            webhook_authenticity="secret_header",
-            webhook_slots="one",
-            ordered=True,
-        )
-
-    @property
-    def name(self) -> ChannelName:
-        return ChannelName(CHANNEL)
-
-    @property
-    def account(self) -> AccountId:
-        return self._account
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
-
-    async def aclose(self) -> None:
-        """Close the client's connections."""
-        await self._client.aclose()
 
     async def send_text(self, chat_id: ChatId, text: str, *, key: str = "") -> MessageId:
         """Plain text: nothing in it can break the parsing (§5). There is no idempotency key (§7)."""
@@ -281,14 +265,7 @@ class TelegramChannel:
         return found
 
     async def is_up(self) -> bool:
-        try:
-            async with asyncio.timeout(SHORT_WAIT_SECONDS):
-                await self._client.get_me()
-        except RateLimited:
-            return True
-        except (ChannelError, TimeoutError):
-            return False
-        return True
+        return await answers(self._client.get_me())
 
     def verify(self, request: WebhookRequest) -> bool:
         """The secret of setWebhook comes back in a header (§2.2)."""

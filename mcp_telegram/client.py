@@ -24,9 +24,10 @@ from core.errors import (
     VendorDown,
     WindowClosed,
 )
-from core.http import REPEATABLE, Complaint, Policy, Timing, read_answer, vendor_client
+from core.http import REPEATABLE, Complaint, Timing, read_answer, vendor_client
 from core.jsontext import without_surrogates
 from core.transports import Layer
+from core.vendor_policy import vendor_policy
 from mcp_telegram.schemas import Answer, Chat, Place, Refusal, Sent, StoredFile, User, WebhookInfo
 from mcp_telegram.settings import TelegramSettings
 
@@ -112,7 +113,13 @@ class TelegramClient:
         token = settings.token.get_secret_value()
         self._http = vendor_client(
             settings.base_url,
-            policy_of(settings),
+            vendor_policy(
+                CHANNEL,
+                settings,
+                describe=describe,
+                apart={"chat": CHAT_RATE, "group": GROUP_RATE},
+                secrets=(settings.token.get_secret_value().partition(":")[2],),
+            ),
             auth_layer=lambda inner: TokenInPath(inner, token),
             timing=self._timing,
             transport=transport,
@@ -275,22 +282,6 @@ class TokenInPath(Layer):
             extensions=request.extensions,
         )
         return await self._inner.handle_async_request(named)
-
-
-def policy_of(settings: TelegramSettings) -> Policy:
-    """How to talk to Telegram with this bot (§8)."""
-    token = settings.token.get_secret_value()
-    return Policy(
-        channel=CHANNEL,
-        rate=settings.requests_per_second,
-        burst=settings.burst,
-        apart={"chat": CHAT_RATE, "group": GROUP_RATE},
-        timeout=settings.timeout_seconds,
-        proxy=settings.proxy.get_secret_value(),
-        ca_bundle=settings.ca_bundle,
-        describe=describe,
-        secrets=(token, token.partition(":")[2], settings.webhook_secret.get_secret_value()),
-    )
 
 
 def describe(response: httpx.Response) -> Complaint:

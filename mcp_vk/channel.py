@@ -1,14 +1,13 @@
 """The VK channel: the contract of core/channel.py over the client. Glue only."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from core.account_channel import AccountChannel, answers
 from core.auth import same_secret
-from core.capabilities import Capabilities
 from core.channel import (
     Arrival,
     ChatInfo,
@@ -23,7 +22,7 @@ from core.channel import (
     WebhookStatus,
 )
 from core.echoes import fingerprint
-from core.errors import ChannelError, NotFound, OutcomeUnknown, PeerUnreachable, RateLimited, Rejected
+from core.errors import ChannelError, NotFound, OutcomeUnknown, PeerUnreachable, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId, UserId
 from core.jsontext import write_json
 from core.messages import IncomingMessage
@@ -59,13 +58,11 @@ WEBHOOK_PATH = f"webhook/{CHANNEL}"
 CONFIRMING = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
 #: How many numbers a send tries; after how long no send of ours is repeated (core/attempts.py: 30 days).
 RANDOM_IDS, OLDEST_REPEAT_SECONDS = 3, 31 * 24 * 3_600
-#: A health check waits no longer.
-SHORT_WAIT_SECONDS = 3.0
 _ADDRESS = re.compile(r"(https?://[^\s/?#@]+)(/[^\s?#@]*)?")
 _CODE = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
-class VkChannel:
+class VkChannel(AccountChannel):
     """One community as a channel."""
 
     def __init__(
@@ -76,30 +73,14 @@ class VkChannel:
         account: AccountId = DEFAULT_ACCOUNT,
         fingerprint: Fingerprint = fingerprint,
     ) -> None:
+        super().__init__(ChannelName(CHANNEL), account, CAPABILITIES, client)
         self._client = client
-        self._account = account
         self._fingerprint = fingerprint
         self._group_id = settings.group_id
         self._secret = settings.webhook_secret.get_secret_value()
         self._confirmation = settings.confirmation
         self._path = f"/{WEBHOOK_PATH}/{account}"
         self._newest = 0  # in the mailbox, of what we have sent
-
-    @property
-    def name(self) -> ChannelName:
-        return ChannelName(CHANNEL)
-
-    @property
-    def account(self) -> AccountId:
-        return self._account
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return CAPABILITIES
-
-    async def aclose(self) -> None:
-        """Close the client's connections."""
-        await self._client.aclose()
 
     async def send_text(self, chat_id: ChatId, text: str, *, key: str = "") -> MessageId:
         """VK recognises a repeat by the random_id that follows from `key`."""
@@ -215,12 +196,7 @@ class VkChannel:
         return MediaLink(url=url, expires_in=MEDIA_LINK_SECONDS)
 
     async def is_up(self) -> bool:
-        try:
-            async with asyncio.timeout(SHORT_WAIT_SECONDS):
-                await self._client.groups_get_by_id()
-        except (ChannelError, TimeoutError) as error:
-            return isinstance(error, RateLimited)
-        return True
+        return await answers(self._client.groups_get_by_id())
 
     async def troubles(self) -> Sequence[Trouble]:
         """What the key lacks, whose it is, and which events do not come."""

@@ -28,8 +28,9 @@ from core.errors import (
     VendorDown,
     WindowClosed,
 )
-from core.http import REPEATABLE, Complaint, Policy, Timing, read_answer, vendor_client
+from core.http import REPEATABLE, Complaint, Timing, read_answer, vendor_client
 from core.jsontext import without_surrogates, write_json
+from core.vendor_policy import vendor_policy
 from mcp_vk.schemas import (
     Allowed,
     Attachment,
@@ -93,7 +94,10 @@ class VkClient:
         self._token = settings.access_token.get_secret_value()
         self.timing = timing or Timing()
         self._http = vendor_client(
-            settings.base_url, policy_of(settings), timing=self.timing, transport=transport
+            settings.base_url,
+            vendor_policy(CHANNEL, settings, describe=describe),
+            timing=self.timing,
+            transport=transport,
         )
 
     async def aclose(self) -> None:
@@ -338,20 +342,6 @@ def beside_the_words(message: Message) -> dict[str, str]:
             {name: keyboard.get(name) for name in ("one_time", "inline", "buttons")}
         )
     return {name: value for name, value in kept.items() if value}
-
-
-def policy_of(settings: VkSettings) -> Policy:
-    """How to talk to VK with this community: 20 calls a second (§1), of which we take less."""
-    return Policy(
-        channel=CHANNEL,
-        rate=settings.requests_per_second,
-        burst=settings.burst,
-        timeout=settings.timeout_seconds,
-        proxy=settings.proxy.get_secret_value(),
-        ca_bundle=settings.ca_bundle,
-        describe=describe,
-        secrets=(settings.access_token.get_secret_value(), settings.webhook_secret.get_secret_value()),
-    )
 
 
 def describe(response: httpx.Response) -> Complaint:

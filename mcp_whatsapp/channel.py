@@ -1,6 +1,5 @@
 """The WhatsApp channel: the contract of core/channel.py over the client. Glue only."""
 
-import asyncio
 import mimetypes
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -9,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from core.account_channel import AccountChannel, answers
 from core.auth import same_secret
 from core.capabilities import Capabilities, MediaKind, MediaLimit, Rate
 from core.channel import (
@@ -70,10 +70,9 @@ BAD_LOOKS = 3
 #: Ours: nobody tells how long WhatsApp bars a number; then one send shows whether it still does.
 BAN_SECONDS = 3_600
 PAYMENT_NEAR = timedelta(days=3)
-SHORT_WAIT_SECONDS = 3.0
 
 
-class WhatsAppChannel:
+class WhatsAppChannel(AccountChannel):
     """One Wappi profile as a channel."""
 
     def __init__(
@@ -84,8 +83,8 @@ class WhatsAppChannel:
         account: AccountId = DEFAULT_ACCOUNT,
         fingerprint: Callable[[str], str] = fingerprint,
     ) -> None:
+        super().__init__(ChannelName(CHANNEL), account, CAPABILITIES, client)
         self._client = client
-        self._account = account
         self._fingerprint = fingerprint
         self._secret = settings.webhook_secret.get_secret_value()
         self._address = WebhookAddress(self.name, account, self._secret)
@@ -93,22 +92,6 @@ class WhatsAppChannel:
         self._heard_header = ""
         self._bad_looks = 0
         self._barred_until = 0.0
-
-    @property
-    def name(self) -> ChannelName:
-        return ChannelName(CHANNEL)
-
-    @property
-    def account(self) -> AccountId:
-        return self._account
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return CAPABILITIES
-
-    async def aclose(self) -> None:
-        """Close the client's connections."""
-        await self._client.aclose()
 
     async def send_text(self, chat_id: ChatId, text: str, *, key: str = "") -> MessageId:
         """There is no idempotency key (§7)."""
@@ -324,14 +307,7 @@ class WhatsAppChannel:
         return self._barred_until - self._client.timing.wall()
 
     async def is_up(self) -> bool:
-        try:
-            async with asyncio.timeout(SHORT_WAIT_SECONDS):
-                await self._client.get_status()
-        except RateLimited:
-            return True
-        except (ChannelError, TimeoutError):
-            return False
-        return True
+        return await answers(self._client.get_status())
 
     def verify(self, request: WebhookRequest) -> bool:
         """The secret of the path, and our phrase wherever a header carries one (§6.3).

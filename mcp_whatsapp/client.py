@@ -15,9 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.channel import MediaFile
 from core.errors import AuthFailed, ChannelError, ContractBroken, NotFound, Rejected, SessionLost
-from core.http import REPEATABLE, Complaint, Policy, Timing, read_answer, vendor_client
+from core.http import REPEATABLE, Complaint, Timing, read_answer, vendor_client
 from core.jsontext import without_surrogates
 from core.transports import Layer
+from core.vendor_policy import vendor_policy
 from mcp_whatsapp.schemas import (
     ContactAnswer,
     ContactCheck,
@@ -90,7 +91,13 @@ class WappiClient:
         self._one_download = asyncio.Lock()
         self._http = vendor_client(
             settings.base_url,
-            policy_of(settings),
+            vendor_policy(
+                CHANNEL,
+                settings,
+                describe=describe,
+                apart={"send": (settings.sends_per_second, settings.burst)},
+                secrets=(phrase_of(settings),),
+            ),
             auth_layer=lambda inner: Signed(inner, settings),
             timing=timing,
             transport=transport,
@@ -294,25 +301,6 @@ def next_cursor(offset: int, rows: int, limit: int, total: float | None) -> str:
     """The next page's cursor; without a total a full page stands in for it."""
     more = offset + rows < total if total is not None else rows >= limit
     return str(offset + rows) if more and rows else ""
-
-
-def policy_of(settings: WhatsAppSettings) -> Policy:
-    """How to talk to Wappi with this profile (§8: no limit is published)."""
-    return Policy(
-        channel=CHANNEL,
-        rate=settings.requests_per_second,
-        burst=settings.burst,
-        apart={"send": (settings.sends_per_second, settings.burst)},
-        timeout=settings.timeout_seconds,
-        proxy=settings.proxy.get_secret_value(),
-        ca_bundle=settings.ca_bundle,
-        describe=describe,
-        secrets=(
-            settings.token.get_secret_value(),
-            settings.webhook_secret.get_secret_value(),
-            phrase_of(settings),
-        ),
-    )
 
 
 def phrase_of(settings: WhatsAppSettings) -> str:
