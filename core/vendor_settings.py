@@ -7,7 +7,8 @@ keys and secrets never are.
 """
 
 import re
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import EnvSettingsSource
@@ -24,7 +25,13 @@ SHARED = frozenset({"base_url", "proxy", "ca_bundle", "timeout_seconds", "reques
 
 
 class VendorSettings(EnvironmentSettings):
-    """What every account of every vendor has; each channel adds its keys and gives its own defaults."""
+    """What every account of every vendor has; each channel adds its keys and gives its own defaults.
+
+    `identified_by` names the field that tells whose account it is: two accounts with the same would hear, and
+    answer, every message twice.
+    """
+
+    identified_by: ClassVar[str] = ""
 
     base_url: str = Field(description="address of the API, or of the sandbox")
     requests_per_second: float = Field(default=1.0, gt=0, description="calls of the API, on average")
@@ -58,9 +65,24 @@ def load_accounts(vendor: type[S]) -> tuple[ServiceSettings, dict[AccountId, S]]
     common = _read(ServiceSettings, wrong)
     named = _read(AccountNames, wrong, prefix=_prefix(vendor))
     read = {name: _account(vendor, name, wrong) for name in (named.names if named else [])}
+    made = {name: one for name, one in read.items() if one is not None}
+    wrong += _twice(vendor, made)
     if wrong or common is None:
         refuse(wrong)
-    return common, {name: one for name, one in read.items() if one is not None}
+    return common, made
+
+
+def _twice(vendor: type[S], accounts: Mapping[AccountId, S]) -> Iterator[str]:
+    """A line for each account that is another one under a new name."""
+    known: dict[object, AccountId] = {}
+    for name, settings in accounts.items():
+        identity = getattr(settings, vendor.identified_by, None)
+        if identity is None:
+            continue
+        first = known.setdefault(identity, name)
+        if first != name:
+            variable = f"{account_prefix(vendor, name)}{vendor.identified_by}".upper()
+            yield f"{variable}: is the same as that of the account {first}"
 
 
 def account_prefix(vendor: type[VendorSettings], account: str) -> str:

@@ -12,6 +12,7 @@ class AvitoSettings(VendorSettings):
     """Keys and limits of one Avito account."""
 
     model_config = SettingsConfigDict(env_prefix="AVITO_")
+    identified_by = "client_id"
 
     client_id: str = Field(description="from avito.ru/professionals/api")
     client_secret: SecretStr = Field(description="from avito.ru/professionals/api")

@@ -27,6 +27,7 @@ class InstagramSettings(VendorSettings):
     """Keys and limits of one account. Instagram takes 100 sends a second (§11)."""
 
     model_config = SettingsConfigDict(env_prefix="INSTAGRAM_")
+    identified_by = "access_token"
 
     flavour: Literal["instagram", "facebook"] = Field(
         default="instagram",

@@ -26,6 +26,7 @@ class MaxSettings(VendorSettings):
     """Keys and limits of one bot. MAX allows 30 calls a second, bursts included (§1)."""
 
     model_config = SettingsConfigDict(env_prefix="MAX_")
+    identified_by = "token"
 
     token: Annotated[SecretStr, AfterValidator(_fits_into_a_header)] = Field(
         description="from business.max.ru: Chat-bots, Settings"

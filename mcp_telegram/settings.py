@@ -30,6 +30,7 @@ class TelegramSettings(VendorSettings):
     """Keys and limits of one bot."""
 
     model_config = SettingsConfigDict(env_prefix="TELEGRAM_")
+    identified_by = "token"
 
     token: Annotated[SecretStr, AfterValidator(_well_formed)] = Field(description="from @BotFather")
     webhook_secret: Annotated[SecretStr, AfterValidator(_fits_into_a_header)] = Field(

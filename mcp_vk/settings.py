@@ -56,6 +56,7 @@ class VkSettings(VendorSettings):
     """Keys and limits of one community."""
 
     model_config = SettingsConfigDict(env_prefix="VK_")
+    identified_by = "group_id"
 
     access_token: SecretStr = Field(min_length=1, description="community key: Manage, Working with API")
     group_id: int = Field(gt=0, lt=2**63, description="number of the community, without a minus")

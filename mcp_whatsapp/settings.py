@@ -12,6 +12,7 @@ class WhatsAppSettings(VendorSettings):
     """Keys and limits of one Wappi profile: one WhatsApp number."""
 
     model_config = SettingsConfigDict(env_prefix="WHATSAPP_")
+    identified_by = "profile_id"
 
     token: SecretStr = Field(min_length=1, description="API token of the Wappi account")
     profile_id: str = Field(

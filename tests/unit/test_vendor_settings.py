@@ -1,8 +1,11 @@
 """Several accounts of a channel from one environment: own keys, shared addresses, never mixed."""
 
+import importlib
+
 import pytest
 
-from core.vendor_settings import account_prefix, load_accounts
+from core.registry import CHANNELS, Service
+from core.vendor_settings import VendorSettings, account_prefix, load_accounts
 from mcp_avito.settings import AvitoSettings
 
 COMMON = {"REDIS_URL": "redis://127.0.0.1:6379/0", "API_KEYS": "operator=0123456789abcdef0123"}
@@ -98,6 +101,30 @@ def test_names_that_cannot_be_told_apart_stop_the_start(
         load_accounts(AvitoSettings)
 
     assert "AVITO_ACCOUNTS: " in capsys.readouterr().err
+
+
+def test_the_same_account_under_two_names_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A copied line would have every customer answered twice."""
+    _environment(monkeypatch, TWO, {"AVITO_MY_SECOND__CLIENT_ID": "first-id"})
+
+    with pytest.raises(SystemExit):
+        load_accounts(AvitoSettings)
+
+    assert "AVITO_MY_SECOND__CLIENT_ID: is the same as that of the account shop" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
+def test_every_vendor_tells_its_accounts_apart(channel: Service) -> None:
+    module = importlib.import_module(f"{channel.package}.settings")
+    [settings] = [
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, VendorSettings) and one is not VendorSettings
+    ]
+
+    assert settings.identified_by in settings.model_fields
 
 
 def test_the_variables_of_an_account_begin_with_its_name() -> None:
