@@ -140,9 +140,12 @@ at("new-customer").addEventListener("submit", (event) => {
   const name = at("new-name").value.trim();
   if (!name) return;
   attempt(async () => {
-    const met = await api.meet(state.channel, name);
-    state.customer = met.customer;
+    const asked = state.channel;
+    const met = await api.meet(asked, name);
     at("new-name").value = "";
+    if (asked !== state.channel) return;
+    looks += 1;
+    state.customer = met.customer;
     log.clear();
   }).then(() => at("text").focus());
 });

@@ -32,6 +32,7 @@ def _label(one: Any) -> str:
 
 
 @pytest.mark.parametrize(("name", "refusal"), each("refusals"), ids=_label)
+@pytest.mark.promise("one-contract")
 async def test_every_refusal_is_told_as_what_it_means(
     name: str, refusal: tuple[str, int, Any, type[ChannelError]]
 ) -> None:

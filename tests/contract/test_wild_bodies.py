@@ -73,6 +73,7 @@ def _leaves_a_trace(meaning: Normalized) -> bool:
     return bool(meaning.arrivals or meaning.unknown or meaning.foreign)
 
 
+@pytest.mark.promise("wild-bodies")
 @pytest.mark.parametrize("channel", sorted(SIDES))
 @given(data=st.data())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -85,6 +85,7 @@ def demo(everything: System) -> Iterator[System]:
     everything.kill("agent")
 
 
+@pytest.mark.promise("channels")
 @pytest.mark.parametrize("content", ["text", "photo", "voice"])
 @pytest.mark.parametrize("messenger", MESSENGERS)
 def test_whatever_a_customer_sends_comes_back_answered(
@@ -101,6 +102,7 @@ def test_whatever_a_customer_sends_comes_back_answered(
     assert words[content] in shown(demo, stranger, 1, channel=messenger)[0]
 
 
+@pytest.mark.promise("form-reply")
 def test_a_form_comes_back_answered_on_whatsapp(demo: System) -> None:
     """The only place where somebody is reached of whom a phone alone is known."""
     person = demo.post("sandbox", "/control/whatsapp/customers/formed/messages", {"text": "Проверка связи"})

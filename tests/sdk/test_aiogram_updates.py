@@ -106,6 +106,7 @@ def unknown_fields(given: object) -> Iterator[str]:
             yield from unknown_fields(getattr(given, name))
 
 
+@pytest.mark.promise("faithful")
 @pytest.mark.parametrize("kind", [kind for kind in TYPES if kind not in QUIET])
 async def test_whatever_a_customer_sends_is_parsed(shop: Shop, kind: str) -> None:
     for topic, event in ((1, "message"), (BUSINESS, "business_message"), (GROUP, "message")):
