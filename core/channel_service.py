@@ -1,7 +1,6 @@
 """A channel as a service: inbox, senders, webhook, tools and REST around the accounts of one vendor."""
 
 import argparse
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -206,16 +205,14 @@ class _Wiring(Generic[S, C]):
         }
 
     async def _info(self) -> Mapping[str, Any]:
-        up = await asyncio.gather(*(channel.is_up() for channel in self._channels.values()))
-        states = self._watchdog.states
         return {
             "service": self._made.service.name,
             "version": VERSION,
             "channel": self._made.service.channel,
             "capabilities": capabilities_of(next(iter(self._channels.values()))),
             "accounts": {
-                name: {"vendor_up": well, **states[name].model_dump(mode="json")}
-                for name, well in zip(self._channels, up, strict=True)
+                name: {"vendor_up": state.vendor_up, **state.model_dump(mode="json")}
+                for name, state in self._watchdog.states.items()
             },
             "spooled": self._inbox.waiting,
         }

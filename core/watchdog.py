@@ -36,6 +36,13 @@ class AccountState(BaseModel):
     troubles: tuple[Trouble, ...] = ()
     checked_at: str = ""
 
+    @property
+    def vendor_up(self) -> bool | None:
+        """Whether the vendor answered; None when nobody has looked yet."""
+        if not self.checked_at:
+            return None
+        return all(trouble.code != "vendor_down" for trouble in self.troubles)
+
 
 class Watchdog:
     """The state of all accounts of a channel; `public_url` "" = nobody knows where we can be reached."""
