@@ -8,9 +8,11 @@ from sandbox.faults import Faults
 
 
 def _mode(value: object) -> object:
-    """A bare mode, number or word, stands for the whole switch; nothing and false mean off."""
+    """A bare mode, number or word, stands for the whole switch; true is 403, nothing and false mean off."""
     if not value:
         return None
+    if value is True:
+        return {"mode": "403"}
     return {"mode": value} if isinstance(value, int | str) else value
 
 

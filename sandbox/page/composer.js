@@ -23,6 +23,8 @@ export class Composer {
     this.owner = "";
     this.drafts = new Map();
     this.recorder = null;
+    this.since = 0;
+    this.ticking = 0;
     this.text = at("text");
     this.listen();
   }
@@ -42,7 +44,9 @@ export class Composer {
   }
 
   speak() {
-    at("record-words").textContent = this.recorder ? t("stop") : t("record");
+    const seconds = Math.floor((Date.now() - this.since) / 1000);
+    const length = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+    at("record-words").textContent = this.recorder ? `${t("stop")} ${length}` : t("record");
   }
 
   /** What is unsent stays with the customer who wrote it. */
@@ -122,6 +126,9 @@ export class Composer {
 
   showRecording(on) {
     at("record").setAttribute("aria-pressed", String(on));
+    this.since = Date.now();
+    clearInterval(this.ticking);
+    if (on) this.ticking = setInterval(() => this.speak(), 200);
     this.speak();
   }
 }

@@ -109,10 +109,34 @@ AVITO_WEBHOOK_SECRET=$(key)
 AVITO_CLIENT_ID=demo
 AVITO_CLIENT_SECRET=$(key)
 AVITO_BASE_URL=http://sandbox:8790/avito
+MCP_AVITO_PUBLIC_URL=http://mcp_avito:8765
+WHATSAPP_TOKEN=$(key)
+WHATSAPP_PROFILE_ID=a1b2c3d4-e5f6
+WHATSAPP_WEBHOOK_SECRET=$(key)
+WHATSAPP_BASE_URL=http://sandbox:8790/whatsapp
+MCP_WHATSAPP_PUBLIC_URL=http://mcp_whatsapp:8766
+VK_ACCESS_TOKEN=$(key)
+VK_GROUP_ID=2200033
+VK_WEBHOOK_SECRET=$(key | cut -c1-40)
+VK_BASE_URL=http://sandbox:8790/vk
+MCP_VK_PUBLIC_URL=http://mcp_vk:8767
+MAX_TOKEN=$(key)
+MAX_WEBHOOK_SECRET=$(key)
+MAX_BASE_URL=http://sandbox:8790/max
+MCP_MAX_PUBLIC_URL=http://mcp_max:8768
+INSTAGRAM_ACCESS_TOKEN=$(key)
+INSTAGRAM_APP_SECRET=$(key)
+INSTAGRAM_VERIFY_TOKEN=$(key)
+INSTAGRAM_BASE_URL=http://sandbox:8790/instagram
+MCP_INSTAGRAM_PUBLIC_URL=http://mcp_instagram:8769
+TELEGRAM_TOKEN=7000000001:$(key | cut -c1-35)
+TELEGRAM_WEBHOOK_SECRET=$(key)
+TELEGRAM_BASE_URL=http://sandbox:8790/telegram
+MCP_TELEGRAM_PUBLIC_URL=http://mcp_telegram:8771
 ENV
 
 echo "==> A missing secret stops it"
-grep -v '^AVITO_WEBHOOK_SECRET=' "$WORK/env" > "$WORK/incomplete"
+grep -v '^REDIS_PASSWORD=' "$WORK/env" > "$WORK/incomplete"
 if said=$("$WORK/tools/bin/podman-compose" --env-file "$WORK/incomplete" config 2>&1); then sorry "it did not"; fi
 grep -q 'is missing, see .env.example' <<< "$said" || sorry "it stopped without saying why: $said"
 
@@ -133,31 +157,36 @@ COMPOSE="$COMPOSE -f $WORK/compose.yaml"
 
 echo "==> Up, with the demo"
 # shellcheck disable=SC2016
-WEBHOOK="http://mcp_avito:8765/webhook/avito/default/$(sed -n 's/^AVITO_WEBHOOK_SECRET=//p' "$WORK/env")" \
-OPERATOR=$OPERATOR COMPOSE=$COMPOSE own_network bash -euo pipefail -c '
+MESSENGERS="avito whatsapp vk max instagram telegram" COMPOSE=$COMPOSE own_network bash -euo pipefail -c '
   trap "$COMPOSE --profile demo down -v >/dev/null 2>&1 || true" EXIT
-  up() { timeout 60 $COMPOSE --profile demo up -d --no-build "$@" >/dev/null 2>&1; }
+  up() { timeout 180 $COMPOSE --profile demo up -d --no-build "$@" >/dev/null 2>&1; }
   healthy() { for _ in $(seq 60); do podman healthcheck run "eldoleado_$1_1" >/dev/null 2>&1 && return 0; sleep 0.5; done; return 1; }
   up redis postgres
   healthy redis && healthy postgres && echo "    redis and postgres are healthy"
   up migrate
   [ "$(podman wait eldoleado_migrate_1)" = 0 ] && echo "    the database is migrated"
-  up mcp_avito form_api orchestrator sandbox agent
+  up sandbox $(printf "mcp_%s " $MESSENGERS) form_api orchestrator agent
   answers() { for _ in $(seq 120); do curl -sf -o /dev/null "$1" && return 0; sleep 0.5; done; return 1; }
-  for port in 8765 8770 8780 8790; do
+  for port in $(seq 8765 8771) 8780 8790; do
     answers "http://127.0.0.1:$port/health" && echo "    port $port is healthy" || { $COMPOSE logs --tail 20; exit 1; }
   done
-  for service in mcp_avito form_api orchestrator sandbox; do
+  for service in $(printf "mcp_%s " $MESSENGERS) form_api orchestrator sandbox; do
     podman healthcheck run "eldoleado_${service}_1" >/dev/null && echo "    the health check of $service passes"
   done
-  curl -sf -X POST -H "X-API-Key: $OPERATOR" -H "content-type: application/json" -d "{\"url\": \"$WEBHOOK\"}" \
-    http://127.0.0.1:8765/api/webhook/subscribe >/dev/null && echo "    the webhook is subscribed"
-  there=http://127.0.0.1:8790/control/avito/customers/anna/messages
-  curl -sf -X POST -H "content-type: application/json" -d "{\"text\": \"Сколько стоит замена экрана?\"}" $there >/dev/null
-  for _ in $(seq 120); do
-    curl -sf $there | grep -Eq "\"direction\": *\"out\"" && { echo "    the agent has answered"; exit 0; }
-    sleep 0.5
+  for channel in $MESSENGERS; do
+    there=http://127.0.0.1:8790/control/$channel/customers/anna/messages
+    written="{\"text\": \"Сколько стоит замена экрана?\"}"
+    answered=
+    for _ in $(seq 60); do  # until the channel has subscribed, nobody hears
+      curl -sf http://127.0.0.1:$(podman port eldoleado_mcp_${channel}_1 | sed -n "s/.*://p;q")/health | grep -q "\"healthy\": *true" && break
+      sleep 0.5
+    done
+    curl -sf -X POST -H "content-type: application/json" -d "$written" $there >/dev/null
+    for _ in $(seq 120); do
+      curl -sf $there | grep -Eq "\"direction\": *\"out\"" && { answered=yes; break; }
+      sleep 0.5
+    done
+    [ "$answered" ] && echo "    the agent has answered on $channel" || { curl -s $there; $COMPOSE logs --tail 15; exit 1; }
   done
-  curl -s $there; $COMPOSE logs --tail 15; exit 1
 '
 echo "==> All well; images and layers are in $WORK"

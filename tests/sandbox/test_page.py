@@ -31,6 +31,8 @@ def test_every_word_exists_in_both_languages() -> None:
     english, russian = (PAGE / "words.js").read_text().split("ru: {")
     keys = re.findall(r"(\w+): \"", english)
     used = set(re.findall(r'data-(?:t|label|placeholder)="(\w+)"', (PAGE / "index.html").read_text()))
+    for script in PAGE.glob("*.js"):
+        used |= set(re.findall(r'\bt\("(\w+)"\)', script.read_text()))
 
     assert keys == re.findall(r"(\w+): \"", russian)
     assert used <= set(keys)

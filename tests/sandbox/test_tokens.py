@@ -65,8 +65,9 @@ async def test_tokens_can_be_expired_at_once_and_a_new_one_works(world: World, m
     assert (await world.api("GET", SELF)).status_code == 200
 
 
-async def test_expiry_can_show_as_403(world: World) -> None:
-    await world.fault(expired_token=403)
+@pytest.mark.parametrize("switch", [403, True])
+async def test_expiry_can_show_as_403(world: World, switch: object) -> None:
+    await world.fault(expired_token=switch)
 
     answer = await world.api("GET", SELF)
 
