@@ -28,7 +28,7 @@ from mcp_telegram.settings import TelegramSettings
 from tests.contract.fake_time import FakeTime
 
 BASE = "https://telegram.example.test"
-TOKEN = "7000000001:AAtest-token-0123456789abcdefghijkl"
+TOKEN = "7000000001:not-a-real-token"
 SECRET = "hook-secret-0123456789"
 BOT, OWNER = 7_000_000_001, 800_000_001
 CREATED = 1_795_363_200
