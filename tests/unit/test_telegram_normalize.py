@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.channel import Arrival, Normalized
+from core.channel import Normalized
 from core.echoes import IMAGE_FINGERPRINT
 from core.messages import IncomingMessage
 from mcp_telegram.normalize import IMAGE_MARK
@@ -37,25 +36,6 @@ def meaning(body: Any) -> Normalized:
 
 def payload(name: str) -> Any:
     return json.loads((PAYLOADS / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def shown(arrival: Arrival) -> dict[str, Any]:
-    message = arrival.message.model_dump(mode="json", exclude_defaults=True)
-    message["meta"].pop("raw")
-    named = {"event_key": arrival.event_key, "own": arrival.own, "fingerprint": arrival.fingerprint}
-    return {**named, "message": message, **({"ends_chat": True} if arrival.ends_chat else {})}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_update_means_what_stands_beside_it(name: str) -> None:
-    result = meaning(payload(name))
-
-    expected = json.loads((PAYLOADS / f"{name}.expected.json").read_text(encoding="utf-8"))
-    if isinstance(expected, dict):
-        assert result == Normalized(unknown=expected["unknown"])
-    else:
-        assert result.unknown == ""
-        assert [shown(arrival) for arrival in result.arrivals] == expected
 
 
 def test_every_payload_has_its_expectation() -> None:

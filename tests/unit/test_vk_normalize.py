@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,31 +54,6 @@ def payload(name: str) -> Any:
 def only(name: str) -> Arrival:
     [arrival] = meaning(payload(name)).arrivals
     return arrival
-
-
-def shown(arrival: Arrival) -> dict[str, Any]:
-    message = arrival.message.model_dump(mode="json", exclude_defaults=True)
-    message["meta"].pop("raw")
-    told = {
-        "event_key": arrival.event_key,
-        "own": arrival.own,
-        "fingerprint": arrival.fingerprint,
-        "message": message,
-    }
-    return told | ({"ends_chat": True} if arrival.ends_chat else {})
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_event_means_what_stands_beside_it(name: str) -> None:
-    result = meaning(payload(name))
-
-    expected = json.loads((PAYLOADS / f"{name}.expected.json").read_text(encoding="utf-8"))
-    if isinstance(expected, dict):
-        foreign = frozenset(expected.get("foreign", ()))
-        assert result == Normalized(unknown=expected.get("unknown", ""), foreign=foreign)
-    else:
-        assert (result.unknown, result.foreign) == ("", frozenset())
-        assert [shown(arrival) for arrival in result.arrivals] == expected
 
 
 def test_every_payload_has_its_expectation() -> None:
