@@ -10,6 +10,7 @@ from core.operations import Arguments
 TEXT_MAX = 20_000
 
 TurnArgument = Annotated[str, Field(pattern=r"^\d{1,18}$", description="From wait_for_turn")]
+AppealArgument = Annotated[str, Field(pattern=r"^\d{1,18}$", description="From a turn or list_appeals")]
 TokenArgument = Annotated[str, Field(min_length=1, max_length=60, description="From wait_for_turn")]
 ButtonsArgument = Annotated[
     tuple[str, ...], Field(max_length=MOST_BUTTONS, description="Answers to offer under the text")

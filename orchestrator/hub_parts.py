@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from core.bell import Bell
 from core.clock import Clock
@@ -24,3 +25,7 @@ class HubParts:
     gathering: ClosesNow
     reach: FindsWay
     manifests: KnowsManifests
+
+    def now(self) -> datetime:
+        """The clock's time, in UTC."""
+        return datetime.fromtimestamp(self.clock.now_ms() / 1000, UTC)

@@ -1,6 +1,5 @@
 """What agents say to customers: a reply to a turn, a message outside one, and what became of it."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from pydantic import Field, ValidationError
 from core.echoes import storage_errors
 from core.errors import NotFound, PeerUnreachable, Rejected
 from core.messages import OutgoingMessage
+from core.operations import Operation, asking
 from core.registry import CHANNEL_NAMES
 from orchestrator import turns
 from orchestrator.hub_arguments import ReplyArguments, SendArguments
@@ -29,6 +29,14 @@ class Writing:
         self._parts = parts
         self._pool = parts.pool
 
+    def operations(self) -> list[Operation]:
+        """In the order in which an agent meets them."""
+        send, delivery = asking(SendArguments, self.send), "/api/deliveries/{delivery_id}"
+        return [
+            Operation("send_message", "Send a message", "POST", "/api/messages/send", send, "send"),
+            Operation("get_delivery", "Look a delivery up", "GET", delivery, self.delivery, "status"),
+        ]
+
     async def reply(self, given: ReplyArguments) -> ReplyResult:
         """Answer a turn, once. If the customer wrote on meanwhile nothing is sent: the answer has the new
         messages, and you reply again to all of them with the lease_token that comes with them."""
@@ -46,7 +54,7 @@ class Writing:
         answer = _answer(given, turns.Seen(seen, given.force), way)
         try:
             with only_storable():
-                outcome = await turns.commit_reply(self._pool, lease, answer, now=self._now())
+                outcome = await turns.commit_reply(self._pool, lease, answer, now=self._parts.now())
         except Unstorable as error:
             raise Rejected(_why(error)) from error
         return await self.result(lease, outcome)
@@ -110,7 +118,7 @@ class Writing:
             way = await self._way_of_chat(message)
             await self._refuse_unfit(way.channel if way else message.channel, given)
         accepted = await outbound.insert_outbound(
-            self._pool, message, origin="tool", now=self._now(), way=way
+            self._pool, message, origin="tool", now=self._parts.now(), way=way
         )
         await self._parts.outbox_bell.ring()
         return Queued(status="queued" if accepted.created else "duplicate", delivery_id=str(message.id))
@@ -143,9 +151,6 @@ class Writing:
     def _unknown(self, channel: str) -> Rejected:
         known = ", ".join(sorted(self._parts.channels))
         return Rejected(f"Cannot write on {channel[:40]!r}; known: {known}.")
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._parts.clock.now_ms() / 1000, UTC)
 
 
 def _holds(lease: turns.Lease, turn: turns.Turn) -> bool:

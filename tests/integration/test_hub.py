@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -92,6 +93,10 @@ class Agents:
                 manifests=self.messengers,
             )
         )
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.desk.line.clock.now_ms() / 1000, UTC)
 
     async def call(self, name: str, **arguments: Any) -> dict[str, Any]:
         """As a tool or a route does: validated, and the answer as JSON."""

@@ -157,7 +157,7 @@ async def test_a_window_that_closed_meanwhile_is_told(agents: Agents) -> None:
     agents.messengers.manifests["instagram"] = DAILY
     await wrote(agents, "i1", channel="instagram")
     await agents.here.pool.execute(
-        "UPDATE messages_history SET sent_at = $1", agents.hub._now() - timedelta(seconds=DAY)
+        "UPDATE messages_history SET sent_at = $1", agents.now - timedelta(seconds=DAY)
     )
     await form(agents)
     turn = await agents.turn()
@@ -175,8 +175,8 @@ async def test_a_reaction_does_not_open_a_window(agents: Agents) -> None:
     await agents.customer("❤️", chat="i1", event="reaction", reply_to="of-last-year", **client)
     await agents.here.pool.execute(
         "UPDATE messages_history SET sent_at = CASE event WHEN 'reaction' THEN $1::timestamptz ELSE $2 END",
-        agents.hub._now(),
-        agents.hub._now() - timedelta(seconds=DAY),
+        agents.now,
+        agents.now - timedelta(seconds=DAY),
     )
     await form(agents)
 

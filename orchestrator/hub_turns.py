@@ -1,0 +1,131 @@
+"""The turns at the hub: wait for one, keep it, give it back, finish it in silence."""
+
+import asyncio
+from typing import Annotated
+
+import structlog
+from pydantic import Field
+
+from core.auth import current_caller
+from core.errors import ChannelError, NotFound
+from core.operations import Operation, asking
+from orchestrator import turns
+from orchestrator.hub_arguments import ReplyArguments, TokenArgument, TurnArgument
+from orchestrator.hub_models import ReplyResult, TurnOffer, TurnState
+from orchestrator.hub_parts import HubParts
+from orchestrator.hub_views import lease_of, offer
+from orchestrator.hub_writing import Writing
+from orchestrator.reach import NoWay
+from orchestrator.ways import Way
+
+log = structlog.get_logger()
+
+#: How often a waiting agent looks by itself: for leases that ended, and for rings that were not heard.
+_SWEEP_SECONDS = 1.0
+#: Longest look for a way to a client whose channel has none, before the turn is shown without it.
+_WAY_SECONDS = 3.0
+
+
+class TurnDesk:
+    """Offers turns to agents; `writing` words what became of one."""
+
+    def __init__(self, parts: HubParts, writing: Writing) -> None:
+        self._parts = parts
+        self._pool = parts.pool
+        self._writing = writing
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Agents that wait hear within a second that there is nothing: the process ends."""
+        self._stopping = True
+
+    def operations(self) -> list[Operation]:
+        """In the order in which an agent meets them."""
+        turn, reply = "/api/turns/{turn_id}", asking(ReplyArguments, self._writing.reply)
+        return [
+            Operation("wait_for_turn", "Wait for a turn", "POST", "/api/turns/wait", self._wait, "change"),
+            Operation("reply", "Reply to a turn", "POST", f"{turn}/reply", reply, "send"),
+            Operation("skip_turn", "Leave unanswered", "POST", f"{turn}/skip", self._skip, "change"),
+            Operation("extend_turn", "Keep a turn longer", "POST", f"{turn}/extend", self._extend, "change"),
+            Operation("release_turn", "Give a turn back", "POST", f"{turn}/release", self._release, "change"),
+        ]
+
+    async def _wait(
+        self,
+        wait_seconds: Annotated[int, Field(ge=0, le=50, description="How long to wait at most")] = 25,
+        agent: Annotated[str, Field(max_length=80, description="Your name, for the logs")] = "",
+    ) -> TurnOffer:
+        """Wait until a customer has finished writing and take that turn; it is yours until its lease ends.
+        Answer with reply, or with skip_turn when nothing needs saying, then wait again."""
+        ends = asyncio.get_running_loop().time() + wait_seconds
+        while True:
+            ticket = self._parts.turns_bell.ticket
+            leased = await turns.lease_next_turn(
+                self._pool,
+                agent=agent or _caller(),
+                lease_seconds=self._parts.lease_seconds,
+                now=self._parts.now(),
+            )
+            if leased is not None:
+                return await self._offer(leased.turn.id)
+            left = ends - asyncio.get_running_loop().time()
+            if left <= 0 or self._stopping:
+                return TurnOffer(status="none", next_step="Nobody wrote. Call wait_for_turn again.")
+            await self._parts.turns_bell.wait(ticket, min(left, _SWEEP_SECONDS))
+
+    async def _offer(self, turn_id: int) -> TurnOffer:
+        view = await turns.turn_view(self._pool, turn_id)
+        if view is None:
+            raise NotFound(f"The turn {turn_id} is gone.")
+        way = await self._way(view.turn)
+        return offer(view, self._parts.lease_seconds, way)
+
+    async def _way(self, turn: turns.Turn) -> Way | NoWay | None:
+        """Where an answer would go when not into the turn's own chat; None: it goes there."""
+        if turn.channel in self._parts.channels:
+            return None
+        try:
+            async with asyncio.timeout(_WAY_SECONDS):
+                return await self._parts.reach.way(turn.client_id)
+        except ChannelError as error:
+            return NoWay(f"another way cannot be told now ({error.code})", passing=True)
+        except TimeoutError:
+            return NoWay("looking for another way takes long", passing=True)
+
+    async def _skip(
+        self,
+        turn_id: TurnArgument,
+        lease_token: TokenArgument,
+        reason: Annotated[str, Field(max_length=500, description="Why nothing needs saying")] = "",
+    ) -> ReplyResult:
+        """Finish a turn without an answer, when nothing needs saying or the channel has no way back."""
+        lease, seen = lease_of(turn_id, lease_token)
+        outcome = await turns.commit_silence(self._pool, lease, seen=turns.Seen(seen), now=self._parts.now())
+        log.info("turn_skipped", turn=turn_id, reason=reason, outcome=type(outcome).__name__)
+        return await self._writing.result(lease, outcome)
+
+    async def _extend(self, turn_id: TurnArgument, lease_token: TokenArgument) -> TurnState:
+        """Keep a turn for another lease while you still work on it."""
+        lease, _ = lease_of(turn_id, lease_token)
+        until = await turns.extend(
+            self._pool, lease, lease_seconds=self._parts.lease_seconds, now=self._parts.now()
+        )
+        return TurnState(status="extended") if until else _stale()
+
+    async def _release(self, turn_id: TurnArgument, lease_token: TokenArgument) -> TurnState:
+        """Give a turn back unanswered; it is offered to the next agent at once."""
+        lease, _ = lease_of(turn_id, lease_token)
+        released = await turns.release(self._pool, lease, now=self._parts.now())
+        if not released:
+            return _stale()
+        await self._parts.turns_bell.ring()
+        return TurnState(status="released")
+
+
+def _stale() -> TurnState:
+    return TurnState(status="stale_lease", next_step="The lease had ended. Call wait_for_turn.")
+
+
+def _caller() -> str:
+    caller = current_caller.get()
+    return caller.name if caller else "agent"
