@@ -175,7 +175,9 @@ class Orchestrator:
             "version": VERSION,
             "silence_seconds": settings.silence_seconds,
             "longest_seconds": settings.longest_seconds,
+            "max_count": settings.max_count,
             "channel_windows": settings.channel_windows,
+            "in_flight": settings.in_flight,
             "debounce_workers": settings.debounce_workers,
             "channels": sorted(self._channels.names),
             "queues": {
@@ -191,8 +193,11 @@ def vars_of(stats: Any) -> dict[str, Any]:
 
 
 def _windows(settings: OrchestratorSettings) -> Windows:
-    default = Window(settings.silence_seconds, settings.longest_seconds)
-    own = {name: Window(*pair) for name, pair in parse_windows(settings.channel_windows).items()}
+    default = Window(settings.silence_seconds, settings.longest_seconds, settings.max_count)
+    own = {
+        name: Window(silence, longest, settings.max_count if count is None else count)
+        for name, (silence, longest, count) in parse_windows(settings.channel_windows).items()
+    }
     # A form comes whole: there is nothing to wait for.
     return Windows(default, {"form": Window(0, 0)} | own)
 

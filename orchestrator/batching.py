@@ -8,7 +8,8 @@ from typing import Literal
 from core.ids import AccountId, ChannelName, ChatId, MessageId, UserId
 from core.messages import File, IncomingMessage, Media
 
-ClosedBy = Literal["silence", "longest", "count"]
+#: Why the gathering ended. A button, a command and an operator's words end it at once.
+ClosedBy = Literal["silence", "longest", "count", "button", "command", "takeover"]
 
 #: Events that are something said; all others change or report on a message that was said before.
 SAID = frozenset({"message", "postback", "operator_message", "notice"})

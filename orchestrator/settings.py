@@ -1,11 +1,28 @@
 """Settings of the orchestrator: windows, leases, database and where the channels are."""
 
+import math
 import os
+import re
+from typing import Literal, NamedTuple
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from core.registry import CHANNEL_NAMES, CHANNELS
 from core.settings import EnvironmentSettings
+
+InFlight = Literal["supersede", "collect"]
+#: What stands for every command, and for no command.
+EVERY, NO = "*", "none"
+_COMMAND = re.compile(r"[A-Za-z\u0400-\u047f]\w*")
+_LONGEST_SECONDS = 24 * 3600.0
+
+
+class Timing(NamedTuple):
+    """How long a channel gathers, in seconds; `max_count` None: as the others."""
+
+    silence: float
+    longest: float
+    max_count: int | None = None
 
 
 class OrchestratorSettings(EnvironmentSettings):
@@ -14,10 +31,24 @@ class OrchestratorSettings(EnvironmentSettings):
     database_url: SecretStr = Field(description="postgresql://… of PostgreSQL >= 15")
     database_connections: int = Field(default=10, ge=2, le=100)
     channel_api_key: SecretStr = Field(description="the orchestrator's key at the channels")
-    silence_seconds: float = Field(default=20.0, ge=0, description="a turn closes after this much silence")
-    longest_seconds: float = Field(default=300.0, ge=0, description="a turn never waits longer than this")
+    silence_seconds: float = Field(
+        default=20.0, ge=0, le=_LONGEST_SECONDS, description="a turn closes after this much silence"
+    )
+    longest_seconds: float = Field(
+        default=300.0, ge=0, le=_LONGEST_SECONDS, description="a turn never waits longer than this"
+    )
+    max_count: int = Field(
+        default=0, ge=0, description="a turn closes at once with this many messages; 0: never"
+    )
     channel_windows: str = Field(
-        default="", description="per channel: avito=10/120,form=0/0 (silence/longest)"
+        default="", description="per channel: avito=10/120/20,form=0/0 (silence/longest/max count)"
+    )
+    closing_commands: str = Field(
+        default=EVERY, description="commands that close a turn at once: start,help; * every one, none: none"
+    )
+    in_flight: InFlight = Field(
+        default="supersede",
+        description="a reply that has not seen the newest message is refused (supersede) or sent (collect)",
     )
     batch_lease_seconds: float = Field(
         default=300.0, gt=0, description="a dead worker's chat is taken over then"
@@ -37,10 +68,24 @@ class OrchestratorSettings(EnvironmentSettings):
     channels: str = Field(default="", description="channels that have a server, comma separated; empty: all")
     enrichment_seconds: float = Field(default=3.0, gt=0, description="longest wait for names, ads and links")
 
+    @field_validator("longest_seconds")
+    @classmethod
+    def _not_below_the_silence(cls, longest: float, others: ValidationInfo) -> float:
+        silence = others.data.get("silence_seconds", 0.0)
+        if longest < silence:
+            raise ValueError(f"{longest:g} is less than SILENCE_SECONDS ({silence:g})")
+        return longest
+
     @field_validator("channel_windows")
     @classmethod
     def _readable(cls, text: str) -> str:
         parse_windows(text)
+        return text
+
+    @field_validator("closing_commands")
+    @classmethod
+    def _names(cls, text: str) -> str:
+        parse_commands(text)
         return text
 
     @field_validator("channels")
@@ -52,19 +97,55 @@ class OrchestratorSettings(EnvironmentSettings):
         return text
 
 
-def parse_windows(text: str) -> dict[str, tuple[float, float]]:
-    """`avito=10/120,form=0/0` -> {"avito": (10, 120), "form": (0, 0)}; ValueError says what is wrong."""
-    windows = {}
+def parse_windows(text: str) -> dict[str, Timing]:
+    """`avito=10/120/20,form=0/0` -> {"avito": (10, 120, 20), "form": (0, 0, None)}.
+
+    ValueError names everything that is wrong.
+    """
+    windows: dict[str, Timing] = {}
+    wrong = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         channel, _, numbers = entry.partition("=")
-        silence, _, longest = numbers.partition("/")
-        if channel not in CHANNEL_NAMES:
-            raise ValueError(f"unknown channel {channel!r} in {entry!r}")
+        channel = channel.strip()
         try:
-            windows[channel] = (float(silence), float(longest))
-        except ValueError:
-            raise ValueError(f"{entry!r} is not channel=silence/longest") from None
+            if channel in windows:
+                raise ValueError(f"{channel!r} stands twice")
+            windows[channel] = _timing(channel, numbers.split("/"))
+        except ValueError as error:
+            wrong.append(f"{entry!r}: {error}")
+    if wrong:
+        raise ValueError("; ".join(wrong))
     return windows
+
+
+def _timing(channel: str, numbers: list[str]) -> Timing:
+    if channel not in CHANNEL_NAMES:
+        raise ValueError(f"unknown channel {channel!r}; known: {', '.join(sorted(CHANNEL_NAMES))}")
+    try:
+        silence, longest, *count = (float(number) for number in numbers)
+        if len(count) > 1:
+            raise ValueError
+    except ValueError:
+        raise ValueError("not channel=silence/longest or channel=silence/longest/max count") from None
+    if not 0 <= silence <= longest <= _LONGEST_SECONDS:
+        raise ValueError(f"0 <= silence <= longest <= {_LONGEST_SECONDS:.0f} must hold")
+    if count and not (math.isfinite(count[0]) and count[0] >= 0 and count[0].is_integer()):
+        raise ValueError("the max count is a whole number, 0 for none")
+    return Timing(silence, longest, int(count[0]) if count else None)
+
+
+def parse_commands(text: str) -> tuple[str, ...]:
+    """`start,/help` -> ("start", "help"); `*` -> ("*",); `none` -> ().
+
+    ASCII letters are made small. ValueError names what is no command.
+    """
+    if text.strip() in (EVERY, NO):
+        return (EVERY,) if text.strip() == EVERY else ()
+    given = [name.strip().removeprefix("/") for name in text.split(",") if name.strip()]
+    if wrong := [name for name in given if not _COMMAND.fullmatch(name)]:
+        raise ValueError(f"no command: {', '.join(map(repr, wrong))}; like start,help or * or none")
+    names = [name.encode().lower().decode() for name in given]
+    return tuple(dict.fromkeys(names))
 
 
 def channel_urls(settings: OrchestratorSettings) -> dict[str, str]:

@@ -4,7 +4,7 @@ import pytest
 
 from core.settings import ServiceSettings, load, load_one, secret_texts
 from mcp_avito.settings import AvitoSettings
-from orchestrator.settings import OrchestratorSettings, parse_windows
+from orchestrator.settings import OrchestratorSettings, parse_commands, parse_windows
 
 GOOD = {
     "REDIS_URL": "redis://127.0.0.1:6379/0",
@@ -81,12 +81,57 @@ def test_the_password_within_an_address_is_a_secret_too(monkeypatch: pytest.Monk
 
 
 def test_windows_per_channel_are_read() -> None:
-    """silence/longest, in seconds."""
-    assert parse_windows("avito=10/120, form=0/0") == {"avito": (10, 120), "form": (0, 0)}
+    """silence/longest in seconds, and a max count where one is given."""
+    assert parse_windows("avito=10/120/20, form=0/0, vk=5/60/0") == {
+        "avito": (10, 120, 20),
+        "form": (0, 0, None),
+        "vk": (5, 60, 0),
+    }
 
 
-@pytest.mark.parametrize("text", ["avito", "avito=10", "avito=a/b", "pager=1/2"])
+@pytest.mark.promise("settings")
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("avito", "avito=10", "avito=a/b", "pager=1/2", "avito=1/2/3/4", "avito=1/2/x", "avito=1/2/-1"),
+        *("avito=1/2/1.5", "avito=30/20", "avito=-1/20", "avito=nan/20", "avito=1/inf", "avito=1/2/inf"),
+        *("avito=1/2,avito=1/2", "avito=1/86401"),
+    ],
+)
 def test_a_window_that_cannot_be_read_is_an_error(text: str) -> None:
     """Told at the start, not at the first message."""
     with pytest.raises(ValueError, match=r"avito|pager"):
         parse_windows(text)
+
+
+@pytest.mark.promise("settings")
+def test_every_wrong_window_is_named_at_once(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the silences, the commands and the policy."""
+    environment.setenv("SILENCE_SECONDS", "30")
+    environment.setenv("LONGEST_SECONDS", "20")
+    environment.setenv("CHANNEL_WINDOWS", "pager=1/2,avito=9/3,vk=1/2")
+    environment.setenv("CLOSING_COMMANDS", "start,a b")
+    environment.setenv("IN_FLIGHT", "later")
+    environment.setenv("MAX_COUNT", "-1")
+
+    with pytest.raises(SystemExit):
+        load(ServiceSettings, OrchestratorSettings)
+
+    told = capsys.readouterr().err
+    assert "LONGEST_SECONDS: Value error, 20 is less than SILENCE_SECONDS (30)" in told
+    assert "unknown channel 'pager'" in told
+    assert "'avito=9/3': 0 <= silence <= longest <= 86400 must hold" in told
+    assert "CLOSING_COMMANDS: Value error, no command: 'a b'" in told
+    assert "IN_FLIGHT: " in told
+    assert "MAX_COUNT: " in told
+
+
+@pytest.mark.parametrize(
+    ("text", "commands"),
+    [("*", ("*",)), ("none", ()), ("start, /Help,start", ("start", "help")), ("старт", ("старт",))],
+)
+def test_commands_that_close_a_turn_are_read(text: str, commands: tuple[str, ...]) -> None:
+    """With and without the slash, in any case."""
+    assert parse_commands(text) == commands
