@@ -37,7 +37,9 @@ Event = Literal[
 
 
 #: An empty word in one of these means that there is none.
-_NAMES = frozenset({"account", "event", "reply_to", "id", "idempotency_key", "file_url", "file_kind"})
+_NAMES = frozenset(
+    {"account", "event", "reply_to", "id", "idempotency_key", "file_url", "file_kind", "send_at"}
+)
 
 
 def _says_nothing(key: object, item: object) -> bool:
@@ -210,7 +212,7 @@ class OutgoingMessage(_Frozen):
 
     `id` names the delivery. A producer that repeats an `idempotency_key` names the same delivery again. A
     text may have buttons and may quote (`reply_to`, where the messenger can); a picture or a file goes with
-    the text as its words.
+    the text as its words. `send_at` puts it off until then; a time that is past means now.
     """
 
     id: UUID = Field(default_factory=uuid4)
@@ -224,6 +226,7 @@ class OutgoingMessage(_Frozen):
     buttons: Annotated[tuple[Label, ...], Field(max_length=MOST_BUTTONS)] = ()
     reply_to: Reference = None
     idempotency_key: Annotated[str | None, Field(max_length=200)] = None
+    send_at: UtcTime | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -127,7 +127,9 @@ class Delivery(BaseModel):
     """Where an outgoing message is."""
 
     delivery_id: str
-    state: Literal["queued", "sending", "sent", "delivered", "read", "failed", "unknown"]
+    state: Literal[
+        "scheduled", "queued", "sending", "sent", "delivered", "read", "failed", "unknown", "cancelled"
+    ]
     channel: str
     account: str
     chat_id: str

@@ -27,7 +27,9 @@ from orchestrator.store.text import storable
 from orchestrator.ways import Way
 
 Origin = Literal["reply", "tool", "rest", "list"]
-State = Literal["queued", "sending", "sent", "delivered", "read", "failed", "unknown"]
+State = Literal[
+    "scheduled", "queued", "sending", "sent", "delivered", "read", "failed", "unknown", "cancelled"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ class Delivery:
     file_kind: str = ""
     asked_channel: str = ""
     asked_chat: str = ""
+    lane: int = 0
+    flow: str = ""
+    send_at: datetime | None = None
+    given_up_at: datetime | None = None
+    bulk_id: UUID | None = None
 
     def says(self, message: OutgoingMessage) -> bool:
         """Whether it has the very words, media and buttons of `message`."""
