@@ -5,8 +5,11 @@ A key's chat part is the chat id, or `{account}@{chat_id}` for an account other 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from core.ids import DEFAULT_ACCOUNT
+
+LetterState = Literal["waiting", "replayed"]
 
 
 def chat_part(account: str, chat_id: str) -> str:
@@ -85,6 +88,14 @@ class Keys:
     def dead(self, door: str) -> str:
         """Dead letters of one door: incoming, outgoing, or webhook:{channel}."""
         return f"{self.prefix}dead:{door}"
+
+    def dead_replayed(self, door: str) -> str:
+        """Letters of that door that were replayed, kept until they are purged."""
+        return f"{self.prefix}dead:replayed:{door}"
+
+    def letters(self, door: str, state: LetterState) -> str:
+        """Where the letters of a door lie that wait, or that were replayed."""
+        return self.dead(door) if state == "waiting" else self.dead_replayed(door)
 
     def seen(self, channel: str, account: str, event_key: str) -> str:
         """Set while a vendor's event is remembered, so that a repeated webhook is queued once."""

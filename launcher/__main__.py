@@ -1,20 +1,24 @@
 """The `eldoleado` command."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NoReturn
 
 from core.registry import SERVICES
 from core.settings import load_one
 from launcher.addresses import addresses
+from launcher.command import Command, Desk, add_commands, given_of
+from launcher.commands import COMMANDS
 from launcher.console import Console
 from launcher.doctor import examine
 from launcher.errors import LauncherError
 from launcher.http_calls import local_client
+from launcher.hub_client import hub_client
 from launcher.run import AGENT, AGENT_PACKAGE, Run
 from launcher.settings import PORT_BASES, LauncherSettings, environment
 from launcher.signals import Interrupted, interruptible
@@ -29,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _do(options, console)
     except LauncherError as error:
         sys.stderr.write(f"eldoleado: {error}\n")
-        return 1
+        return error.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,16 +42,20 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="start everything on this machine; Ctrl-C stops it")
     doctor = commands.add_parser("doctor", help="check this machine, and a run on it")
     for local in (run, doctor):
-        local.add_argument(
-            "--state", type=Path, help="folder of data, logs and secrets (ELDOLEADO_STATE; var)"
-        )
-        local.add_argument(
-            "--ports-from", type=_port_base, metavar="N", help="use ports N to N+99 (ELDOLEADO_PORT_BASE)"
-        )
+        _add_place(local)
     serve = commands.add_parser("serve", help="become one service, with the environment as it is")
     serve.add_argument("service", choices=sorted(_PACKAGES))
     commands.add_parser("migrate", help="bring the database at DATABASE_URL up to date")
+    add_commands(commands, COMMANDS, _add_place)
     return parser
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    """Which run on this machine is meant."""
+    parser.add_argument("--state", type=Path, help="folder of data, logs and secrets (ELDOLEADO_STATE; var)")
+    parser.add_argument(
+        "--ports-from", type=_port_base, metavar="N", help="use ports N to N+99 (ELDOLEADO_PORT_BASE)"
+    )
 
 
 def _port_base(text: str) -> int:
@@ -62,6 +70,8 @@ def _do(options: argparse.Namespace, console: Console) -> int:
         _become(_PACKAGES[options.service], environ)
     if options.command == "migrate":
         _migrate(environ)
+    if "operator_command" in options:
+        return _operate(options, environ, console)
     command = _doctor if options.command == "doctor" else _run
     return command(_settings(options), environ, console)
 
@@ -99,6 +109,16 @@ def _doctor(settings: LauncherSettings, environ: Mapping[str, str], console: Con
         findings = list(examine(settings, where, environ, http))
     console.table(finding.row for finding in findings)
     return 0 if all(finding.fine for finding in findings) else 1
+
+
+def _operate(options: argparse.Namespace, environ: Mapping[str, str], console: Console) -> int:
+    command: Command = options.operator_command
+    with closing(hub_client(_settings(options), environ)) as hub:
+        answer = command.carry_out(Desk(hub, console.confirm), given_of(command, options))
+    lines = [json.dumps(answer, ensure_ascii=False)] if options.json else command.show(answer)
+    for line in lines:
+        console.text(line)
+    return 0
 
 
 def _become(package: str, environ: Mapping[str, str]) -> NoReturn:

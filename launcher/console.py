@@ -1,5 +1,6 @@
 """What the person at the keyboard sees."""
 
+import sys
 from collections.abc import Iterable
 from typing import TextIO
 
@@ -29,6 +30,14 @@ class Console:
         width = max((len(left) for left, _ in rows), default=0)
         for left, right in rows:
             self._say(f"  {left:<{width}}  {right}")
+
+    def confirm(self, question: str) -> bool:
+        """Whether the person at the keyboard says yes; False when nobody sits there."""
+        if not sys.stdin.isatty():
+            return False
+        self._out.write(f"{question} [y/N] ")
+        self._out.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def text(self, text: str) -> None:
         self._say(text)

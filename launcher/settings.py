@@ -38,6 +38,10 @@ class LauncherSettings(EnvironmentSettings):
         description="moves every port of `eldoleado run` to this and the next 99",
     )
 
+    hub_url: str | None = Field(
+        default=None, description="the hub that operator commands ask; else that of the run on this machine"
+    )
+
     @field_validator("channels", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:

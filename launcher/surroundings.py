@@ -63,7 +63,7 @@ class Surroundings:
 
     @property
     def operator_key(self) -> str:
-        return _key_of("operator", self._callers())
+        return key_of("operator", self._callers())
 
     def of_service(self, service: Service) -> dict[str, str]:
         listens = {"HOST": LOOPBACK, "PORT": str(self.addresses.services[service.name])}
@@ -78,7 +78,7 @@ class Surroundings:
     def of_agent(self) -> dict[str, str]:
         hub = {
             "HUB_URL": f"{self.addresses.url('orchestrator')}/mcp",
-            "HUB_API_KEY": _key_of("agent", self._callers()),
+            "HUB_API_KEY": key_of("agent", self._callers()),
         }
         return {**self._plain(), **hub, **self.caller}
 
@@ -105,7 +105,7 @@ class Surroundings:
 
     def _orchestrator(self) -> dict[str, str]:
         return {
-            "CHANNEL_API_KEY": _key_of("orchestrator", self._callers()),
+            "CHANNEL_API_KEY": key_of("orchestrator", self._callers()),
             "CHANNELS": ",".join(channel.channel for channel in self.served),
             "SILENCE_SECONDS": _DEMO_SILENCE,
             **{channel.url_variable: self.addresses.url(channel.name) for channel in self.served},
@@ -133,7 +133,8 @@ class Surroundings:
         return {name: self.keyring.fill(template, **places) for name, template in templates.items()}
 
 
-def _key_of(caller: str, api_keys: str) -> str:
+def key_of(caller: str, api_keys: str) -> str:
+    """The key of a caller in an API_KEYS variable."""
     pairs = (pair.strip().partition("=") for pair in api_keys.split(","))
     key = next((key for name, _, key in pairs if name == caller), None)
     if key is None:

@@ -27,6 +27,7 @@ from orchestrator.fitting import Fitting
 from orchestrator.gauges import Gauges
 from orchestrator.hub import Hub
 from orchestrator.hub_parts import HubParts
+from orchestrator.letters import Letters
 from orchestrator.manifests import Manifests
 from orchestrator.reach import Reach
 from orchestrator.relay import Relay
@@ -151,6 +152,7 @@ class Orchestrator:
                 gathering=self._gathering,
                 reach=Reach(self._pool, self._channels, self._manifests, self._clock),
                 manifests=self._manifests,
+                letters=Letters(self._redis, self._keys, clock=self._clock),
             )
         )
 

@@ -2,6 +2,7 @@
 
 from core.operations import Operation
 from orchestrator.hub_appeals import AppealDesk
+from orchestrator.hub_letters import LetterDesk
 from orchestrator.hub_parts import HubParts
 from orchestrator.hub_turns import TurnDesk
 from orchestrator.hub_writing import Writing
@@ -14,6 +15,7 @@ class Hub:
         self._writing = Writing(parts)
         self._turns = TurnDesk(parts, self._writing)
         self._appeals = AppealDesk(parts)
+        self._letters = LetterDesk(parts)
 
     def stop(self) -> None:
         """The process ends: nobody is kept waiting."""
@@ -25,4 +27,5 @@ class Hub:
             *self._turns.operations(),
             *self._appeals.operations(),
             *self._writing.operations(),
+            *self._letters.operations(),
         ]

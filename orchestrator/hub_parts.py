@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from core.bell import Bell
 from core.clock import Clock
 from orchestrator.close_now import ClosesNow
+from orchestrator.letters import Letters
 from orchestrator.manifests import KnowsManifests
 from orchestrator.reach import FindsWay
 from orchestrator.store.pool import Pool
@@ -25,6 +26,7 @@ class HubParts:
     gathering: ClosesNow
     reach: FindsWay
     manifests: KnowsManifests
+    letters: Letters
 
     def now(self) -> datetime:
         """The clock's time, in UTC."""

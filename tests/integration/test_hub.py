@@ -28,6 +28,7 @@ from orchestrator.close_now import Gathering
 from orchestrator.gauges import Gauges
 from orchestrator.hub import Hub
 from orchestrator.hub_parts import HubParts
+from orchestrator.letters import Letters
 from orchestrator.manifests import Manifest
 from orchestrator.reach import Reach
 from orchestrator.settings import OrchestratorSettings
@@ -91,6 +92,7 @@ class Agents:
                 gathering=gathering or self.desk.gathering,
                 reach=Reach(self.here.pool, self.messengers, self.messengers, self.desk.line.clock),
                 manifests=self.messengers,
+                letters=Letters(self.desk.line.redis, Keys(), clock=self.desk.line.clock),
             )
         )
 

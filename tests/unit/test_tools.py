@@ -50,7 +50,7 @@ def _channel(service: Service) -> Sequence[Operation]:
 
 def _hub() -> Sequence[Operation]:
     nothing = cast(Any, None)
-    rest = dict.fromkeys(("gathering", "reach", "manifests"), nothing)
+    rest = dict.fromkeys(("gathering", "reach", "manifests", "letters"), nothing)
     parts = HubParts(nothing, nothing, nothing, nothing, channels=(), lease_seconds=1, **rest)
     return Hub(parts).operations()
 

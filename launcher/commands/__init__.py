@@ -1,0 +1,6 @@
+"""What operators can do: a file per noun."""
+
+from launcher.command import Command
+from launcher.commands import dead
+
+COMMANDS: tuple[Command, ...] = (*dead.COMMANDS,)
