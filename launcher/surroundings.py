@@ -108,8 +108,14 @@ class Surroundings:
             "CHANNEL_API_KEY": key_of("orchestrator", self._callers()),
             "CHANNELS": ",".join(channel.channel for channel in self.served),
             "SILENCE_SECONDS": _DEMO_SILENCE,
+            "CONTENT_STORE": str(self.state / "media"),
+            "MEDIA_ALLOW_HOSTS": self._simulated_host(),
             **{channel.url_variable: self.addresses.url(channel.name) for channel in self.served},
         }
+
+    def _simulated_host(self) -> str:
+        """The files of simulated messengers lie on this machine; no others may."""
+        return f"{LOOPBACK}:{self.addresses.services['sandbox']}" if self.simulated else ""
 
     def _channel(self, service: Service) -> dict[str, str]:
         vendor = vendor_of(service.channel)

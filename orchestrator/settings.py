@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from core.registry import CHANNEL_NAMES, CHANNELS
-from core.settings import EnvironmentSettings
+from orchestrator.media_settings import MediaSettings
 
 InFlight = Literal["supersede", "collect"]
 #: What stands for every command, and for no command.
@@ -25,7 +25,7 @@ class Timing(NamedTuple):
     max_count: int | None = None
 
 
-class OrchestratorSettings(EnvironmentSettings):
+class OrchestratorSettings(MediaSettings):
     """Times are seconds."""
 
     database_url: SecretStr = Field(description="postgresql://… of PostgreSQL >= 15")
