@@ -1,48 +1,76 @@
-"""Who may call: the keys of /api and /mcp, and the constant-time comparisons that webhooks need."""
+"""Who may call and in whose name: the keys of /api and /mcp, and the constant-time comparisons of webhooks.
+
+A key has a role. `operator`: a person, who may also write where the AI is paused. `agent`: everybody else.
+`service`: a service of ours, which says in the header X-Sender for whom it calls.
+"""
 
 import hashlib
 import hmac
 import re
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
 
+from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.errors import Forbidden
+from core.messages import Speaker
 from core.problems import problem
 
 SHORTEST_KEY = 16
+SENDER_HEADER = "X-Sender"
+Role = Literal["operator", "agent", "service"]
 _CALLER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+#: What an entry without a role is; all others are agents.
+_USUAL_ROLES: dict[str, Role] = {"operator": "operator", "orchestrator": "service"}
 
 current_caller: "ContextVar[Caller | None]" = ContextVar("current_caller", default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a key belongs to."""
+    """Whom a key belongs to, and what its owner is."""
 
     name: str
+    role: Role = "agent"
+
+    @property
+    def speaks_as(self) -> Speaker:
+        """Whose words these are; a service that does not say for whom it calls speaks for the AI."""
+        return "operator" if self.role == "operator" else "agent"
+
+    def speaking(self, sender: str) -> "Caller | None":
+        """The caller as the header says; None when it may not say so."""
+        if not sender or sender == self.role:
+            return self
+        if sender == "agent":
+            return replace(self, role="agent")
+        return replace(self, role="operator") if (sender, self.role) == ("operator", "service") else None
 
 
 class KeyRing:
     """The callers and the digests of their keys; the keys themselves are not kept."""
 
-    def __init__(self, digests: dict[str, bytes]) -> None:
-        self._digests = [(Caller(name), digest) for name, digest in digests.items()]
+    def __init__(self, digests: dict[Caller, bytes]) -> None:
+        self._digests = list(digests.items())
 
     @classmethod
     def parse(cls, text: SecretStr) -> Self:
-        """Read `operator=KEY,agent=KEY`; ValueError names the caller that is wrong, never the key."""
-        digests: dict[str, bytes] = {}
+        """Read `operator=KEY,agent=KEY,anna:operator=KEY`; ValueError names what is wrong, never a key."""
+        digests: dict[Caller, bytes] = {}
         for number, entry in enumerate(_entries(text.get_secret_value()), 1):
-            name, found, key = (part.strip() for part in entry.partition("="))
+            named, found, key = (part.strip() for part in entry.partition("="))
+            name, _, role = named.partition(":")
             if not found or not _CALLER_NAME.fullmatch(name):
                 raise ValueError(f"API keys: entry {number} is not of the form caller=key")
-            _check(name, key, digests)
-            digests[name] = _digest(key)
+            if ":" in named and role not in get_args(Role):
+                raise ValueError(f"API keys: {name} has no role of {', '.join(get_args(Role))}")
+            _check(name, key, {caller.name: digest for caller, digest in digests.items()})
+            digests[Caller(name, role or _USUAL_ROLES.get(name, "agent"))] = _digest(key)  # type: ignore[arg-type]  # checked above
         return cls(digests)
 
     def caller(self, key: str) -> Caller | None:
@@ -85,9 +113,15 @@ class RequireKey:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        caller = self._keys.caller(key_of(Headers(scope=scope)))
-        if caller is None:
+        headers = Headers(scope=scope)
+        known = self._keys.caller(key_of(headers))
+        if known is None:
             await problem(401, "unauthorized", "No valid key.")(scope, receive, send)
+            return
+        caller = known.speaking(headers.get(SENDER_HEADER, "").strip())
+        if caller is None:
+            said = f"{SENDER_HEADER} is agent or operator, and operator only with an operator's key."
+            await problem(403, Forbidden.code, said)(scope, receive, send)
             return
         scope["state"] = {**scope.get("state", {}), "caller": caller}
         token = current_caller.set(caller)
@@ -123,7 +157,37 @@ class KeyVerifier:
         caller = self._keys.caller(token)
         if caller is None:
             return None
-        return AccessToken(token=token, client_id=caller.name, subject=caller.name, scopes=[])
+        return AccessToken(token=token, client_id=caller.name, subject=caller.name, scopes=[caller.role])
+
+
+def caller_now() -> Caller | None:
+    """Who called this operation, over REST or MCP; None over stdio, where the host is trusted as an agent."""
+    if caller := current_caller.get():
+        return caller
+    token = get_access_token()
+    if token is None:
+        return None
+    role: Role = next((role for role in get_args(Role) if role in token.scopes), "agent")
+    return Caller(token.client_id, role)
+
+
+def speaks_now() -> Speaker:
+    """In whose name the present caller sends."""
+    caller = caller_now()
+    return caller.speaks_as if caller else "agent"
+
+
+def is_operator() -> bool:
+    """Whether a person's key was used."""
+    return speaks_now() == "operator"
+
+
+def demand_operator() -> str:
+    """The caller's name; Forbidden unless it is an operator."""
+    caller = caller_now()
+    if caller is None or caller.speaks_as != "operator":
+        raise Forbidden("This is for operators: it needs an operator's key.")
+    return caller.name
 
 
 def key_of(headers: Headers) -> str:

@@ -13,6 +13,8 @@ ChannelError
 ├── RateLimited          too many requests; `retry_after` says when to come back
 ├── VendorDown           the vendor failed or cannot be reached; nothing was done
 ├── OutcomeUnknown       the request may have reached the vendor: look before you repeat it
+├── ConversationPaused   a person has the conversation: the AI may not write there now
+├── StateConflict        what was asked for does not follow from how things stand
 ├── SendInProgress       another attempt with the same idempotency key is under way
 ├── IdempotencyConflict  the key was used for another message
 └── StorageDown          our own Redis or database is away; nothing was done
@@ -20,12 +22,12 @@ ChannelError
 `code` names a class on every surface, `retryable` says whether the same call may be repeated as it is,
 `status` is its HTTP status, `what_to_do` the next step for a person or a model, and `reaction` what a program
 does about it: repeat later, look before repeating, stop the account, stop writing to the chat, change the
-content, or report a bug.
+content, leave the chat to a person, or report a bug.
 """
 
 from typing import ClassVar, Literal
 
-Reaction = Literal["repeat", "look_first", "stop_account", "stop_chat", "change_content", "report"]
+Reaction = Literal["repeat", "look_first", "stop_account", "stop_chat", "change_content", "leave", "report"]
 
 
 class ChannelError(Exception):
@@ -152,6 +154,24 @@ class OutcomeUnknown(ChannelError):
     reaction = "look_first"
     status = 504
     what_to_do = "Do not send it anew. Repeat with the same idempotency_key: the history is checked first."
+
+
+class ConversationPaused(ChannelError):
+    """A person has taken this conversation over; the AI may not write there now."""
+
+    code = "conversation_paused"
+    reaction = "leave"
+    status = 409
+    what_to_do = "Leave it to the person: nothing was sent, and you get it back when they are done."
+
+
+class StateConflict(ChannelError):
+    """This does not follow from how things stand."""
+
+    code = "state_conflict"
+    reaction = "change_content"
+    status = 409
+    what_to_do = "Look at the present state and ask for what follows from it (docs/appeals.md)."
 
 
 class SendInProgress(ChannelError):

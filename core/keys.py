@@ -112,6 +112,10 @@ class Keys:
         """
         return f"{self.prefix}sending:{channel}:{account}:{chat_id}"
 
+    def paused(self, channel: str, account: str, chat_id: str) -> str:
+        """HASH {version, until} of a conversation that a person took over (core/pauses.py)."""
+        return f"{self.prefix}paused:{channel}:{account}:{chat_id}"
+
     def idempotency(self, channel: str, account: str, key: str) -> str:
         """What became of a send with this idempotency key."""
         return f"{self.prefix}idem:{channel}:{account}:{key}"

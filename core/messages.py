@@ -28,6 +28,8 @@ NUL = "\x00"
 DEEPEST = 100
 
 FileKind = Literal["voice", "video", "document"]
+#: Who speaks for the business; an operator may write while the AI is paused.
+Speaker = Literal["agent", "operator"]
 MOST_BUTTONS = 13
 LONGEST_BUTTON = 40
 
@@ -38,7 +40,7 @@ Event = Literal[
 
 #: An empty word in one of these means that there is none.
 _NAMES = frozenset(
-    {"account", "event", "reply_to", "id", "idempotency_key", "file_url", "file_kind", "send_at"}
+    {"account", "event", "reply_to", "id", "idempotency_key", "file_url", "file_kind", "send_at", "sender"}
 )
 
 
@@ -212,7 +214,8 @@ class OutgoingMessage(_Frozen):
 
     `id` names the delivery. A producer that repeats an `idempotency_key` names the same delivery again. A
     text may have buttons and may quote (`reply_to`, where the messenger can); a picture or a file goes with
-    the text as its words. `send_at` puts it off until then; a time that is past means now.
+    the text as its words. `send_at` puts it off until then; a time that is past means now. `sender`
+    "operator": a person's words, sent also while the AI is paused.
     """
 
     id: UUID = Field(default_factory=uuid4)
@@ -227,6 +230,7 @@ class OutgoingMessage(_Frozen):
     reply_to: Reference = None
     idempotency_key: Annotated[str | None, Field(max_length=200)] = None
     send_at: UtcTime | None = None
+    sender: Speaker = "agent"
 
     @model_validator(mode="before")
     @classmethod

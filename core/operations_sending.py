@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
 from core.accounts import Accounts
 from core.arguments import AccountArgument, CaptionArgument, ChatArgument, KeyArgument, TextArgument
+from core.auth import speaks_now
 from core.capabilities import Capabilities, MediaKind
 from core.channel import Channel, MediaFile, SendsReplies
 from core.errors import ChannelError, Rejected
@@ -19,6 +20,8 @@ from core.sending import Sender, Sent
 
 BULK_MAX = 100
 _PATH = "/api/messages/send"
+#: These go through core/sending.py, which knows what had begun before a pause.
+SENT_WITH_CARE = frozenset({"send_message", "send_image", "send_file", "send_bulk"})
 
 
 class SentMessage(BaseModel):
@@ -116,7 +119,9 @@ class Sending:
         reply_to = asked.reply_to if isinstance(asked, Reply) else ""
         send = self._accounts.one(asked.account).sender.send_text
         chat_id, key = ChatId(asked.chat_id), asked.idempotency_key
-        return _as_sent(await send(chat_id, asked.text, key, buttons=asked.buttons, reply_to=reply_to))
+        by = speaks_now()
+        sent = await send(chat_id, asked.text, key, buttons=asked.buttons, reply_to=reply_to, speaker=by)
+        return _as_sent(sent)
 
     async def _send_image(
         self,
@@ -134,8 +139,8 @@ class Sending:
         if bool(image_url) == bool(image_base64):
             raise Rejected("Give either image_url or image_base64.")
         image = await self._loaded("image", image_url, image_base64)
-        sent = await sender.send_file(ChatId(chat_id), "image", image, caption, idempotency_key)
-        return _as_sent(sent)
+        chat, by = ChatId(chat_id), speaks_now()
+        return _as_sent(await sender.send_file(chat, "image", image, caption, idempotency_key, speaker=by))
 
     async def _send_file(self, asked: File) -> SentMessage:
         """Send one file that is no picture, such as a price list, by address or as base64."""
@@ -144,7 +149,8 @@ class Sending:
             raise Rejected("Give either file_url or file_base64.")
         file = await self._loaded(kind, asked.file_url, asked.file_base64, asked.file_name)
         chat_id, key = ChatId(asked.chat_id), asked.idempotency_key
-        return _as_sent(await sender.send_file(chat_id, kind, file, asked.caption, key))
+        sent = await sender.send_file(chat_id, kind, file, asked.caption, key, speaker=speaks_now())
+        return _as_sent(sent)
 
     async def _send_bulk(
         self,
@@ -189,7 +195,7 @@ def _as_sent(sent: Sent) -> SentMessage:
 
 async def _bulk_one(sender: Sender, chat_id: str, text: str, key: str) -> BulkOutcome:
     try:
-        sent = await sender.send_text(ChatId(chat_id), text, key)
+        sent = await sender.send_text(ChatId(chat_id), text, key, speaker=speaks_now())
     except ChannelError as error:
         return BulkOutcome(chat_id=chat_id, error=f"{error.code}: {error.detail}")
     return BulkOutcome(chat_id=chat_id, message_ids=list(sent.message_ids))

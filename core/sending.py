@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
@@ -28,6 +29,7 @@ from core.ids import ChatId, MessageId
 from core.jsontext import write_json
 from core.media import check_file
 from core.media_kinds import Captioned, kinds_of, refuse_kind
+from core.messages import Speaker
 from core.parts import MediaPart, OffersFiles, Part, media_parts, text_parts
 from core.unbroken import Unbroken
 
@@ -58,26 +60,48 @@ class _Order:
     unnamed: bool
     digest: str
     parts: Sequence[Part]
+    speaker: Speaker
+
+
+class RefusesPaused(Protocol):
+    """Knows which conversations a person has taken over (core/pauses.py)."""
+
+    async def refuse(self, channel: str, account: str, chat_id: str) -> None: ...
 
 
 class Sender:
     """Sends for one account of a channel. Await `close()` at the end: sends under way are not cut off.
 
-    `shelf` gives files a public address, for vendors that fetch media themselves.
+    `shelf` gives files a public address, for vendors that fetch media themselves. The AI's words are refused
+    by `pauses`; what had begun before a pause is finished, for half a message is worse than a whole one.
     """
 
     def __init__(
-        self, channel: Channel, attempts: Attempts, echoes: Echoes, shelf: OffersFiles | None = None
+        self,
+        channel: Channel,
+        attempts: Attempts,
+        echoes: Echoes,
+        shelf: OffersFiles | None = None,
+        *,
+        pauses: RefusesPaused | None = None,
     ) -> None:
         self._channel = channel
         self._attempts = attempts
         self._clock = attempts.clock
         self._echoes = echoes
         self._shelf = shelf
+        self._pauses = pauses
         self._unbroken = Unbroken()
 
     async def send_text(
-        self, chat_id: ChatId, text: str, key: str = "", *, buttons: Sequence[str] = (), reply_to: str = ""
+        self,
+        chat_id: ChatId,
+        text: str,
+        key: str = "",
+        *,
+        buttons: Sequence[str] = (),
+        reply_to: str = "",
+        speaker: Speaker = "agent",
     ) -> Sent:
         """Send a text of any length as so many messages as it needs, in order.
 
@@ -93,10 +117,18 @@ class Sender:
         quoted = MessageId(reply_to) if reply_to else None
         parts = text_parts(self._channel, text, labels=buttons, reply_to=quoted)
         beside = [write_json([*buttons]), reply_to] if buttons or reply_to else []
-        return await self._send(chat_id, parts, _digest("text", chat_id, text, *beside), key)
+        digest = _digest("text", chat_id, text, *beside)
+        return await self._send(_order(chat_id, parts, digest, key, speaker))
 
     async def send_file(
-        self, chat_id: ChatId, kind: MediaKind, file: MediaFile, caption: str = "", key: str = ""
+        self,
+        chat_id: ChatId,
+        kind: MediaKind,
+        file: MediaFile,
+        caption: str = "",
+        key: str = "",
+        *,
+        speaker: Speaker = "agent",
     ) -> Sent:
         """Send a file with its caption, or with messages after it where the caption cannot travel along."""
         if kind not in kinds_of(self._channel):
@@ -104,15 +136,14 @@ class Sender:
         check_file(kind, self._channel.capabilities.media[kind], file)
         parts = media_parts(self._channel, Captioned(kind, file, caption), self._shelf)
         content = file.url or hashlib.sha256(file.content).hexdigest()
-        return await self._send(chat_id, parts, _digest(kind, chat_id, content, caption), key)
+        digest = _digest(kind, chat_id, content, caption)
+        return await self._send(_order(chat_id, parts, digest, key, speaker))
 
     async def close(self) -> None:
         """Wait for the sends under way; each part is limited in time."""
         await self._unbroken.close()
 
-    async def _send(self, chat_id: ChatId, parts: Sequence[Part], digest: str, given_key: str) -> Sent:
-        key = given_key or secrets.token_hex(16)
-        order = _Order(chat_id, key, not given_key, digest, parts)
+    async def _send(self, order: _Order) -> Sent:
         # Half a message is worse than a whole one: it is finished also when the caller goes away.
         return await self._unbroken.run(self._attempt(order))
 
@@ -124,6 +155,8 @@ class Sender:
             while len(attempt.ids) < len(order.parts):
                 open_doubt = attempt.doubt if self._recognises_repeats(attempt.doubt) else None
                 if open_doubt or attempt.doubt is None or not await self._adopted(attempt, order):
+                    if not attempt.ids and open_doubt is None:
+                        await self._refuse_paused(order)
                     await self._send_next(attempt, order, open_doubt)
         except Exception as error:
             await attempt.release()
@@ -132,6 +165,11 @@ class Sender:
             raise
         await attempt.finish()
         return Sent(tuple(attempt.ids))
+
+    async def _refuse_paused(self, order: _Order) -> None:
+        """Before the first part, when nothing of the message can have reached the vendor."""
+        if self._pauses is not None and order.speaker != "operator":
+            await self._pauses.refuse(self._channel.name, self._channel.account, order.chat_id)
 
     def _recognises_repeats(self, doubt: Doubt | None) -> bool:
         """Whether the vendor would still know what is in doubt by its key."""
@@ -239,6 +277,10 @@ def _how_to_go_on(attempt: Attempt, order: _Order) -> str:
     if not attempt.ids and attempt.doubt is None:
         return ""
     return f" {len(attempt.ids)} of {len(order.parts)} parts are sent; the idempotency_key is {order.key}."
+
+
+def _order(chat_id: ChatId, parts: Sequence[Part], digest: str, key: str, speaker: Speaker) -> _Order:
+    return _Order(chat_id, key or secrets.token_hex(16), not key, digest, parts, speaker)
 
 
 def _next(attempt: Attempt, order: _Order) -> tuple[Part, str]:

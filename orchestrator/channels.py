@@ -7,6 +7,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from core.auth import SENDER_HEADER
 from core.channel import ChatInfo, MediaLink, Profile
 from core.errors import ChannelError, NotFound, OutcomeUnknown, Rejected, VendorDown, error_class
 from core.messages import OutgoingMessage
@@ -46,7 +47,10 @@ class Channels:
         Raises a ChannelError; OutcomeUnknown when nobody can tell whether the customer has it.
         """
         path, body = _request_of(message)
-        answer = await self._call("POST", message.channel, path, json=body, timeout=SEND_TIMEOUT)
+        speaking = {SENDER_HEADER: message.sender}
+        answer = await self._call(
+            "POST", message.channel, path, json=body, headers=speaking, timeout=SEND_TIMEOUT
+        )
         ids = answer.get("message_ids")
         if not isinstance(ids, list) or not ids:
             said = f"The {message.channel} server named no message."

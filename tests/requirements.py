@@ -15,6 +15,7 @@ PROMISES: dict[str, str] = {
     "one-reply": "A turn has at most one committed reply, also when the call is repeated.",
     "fresh-reply": "A reply that has not seen the customer's newest message is refused with that message.",
     "unknown": "When nobody can tell whether a reply arrived, it is looked up before it is sent again.",
+    "pause-doors": "While a person has a conversation, no door lets the AI write there; a person may.",
     "echo": "Our own echo is no message; an operator's hand-typed words are history.",
     "order": "Messages of a chat keep their order, in and out.",
     "bound": "No chat waits longer than the longest wait while a worker lives.",

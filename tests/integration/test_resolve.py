@@ -359,7 +359,9 @@ def test_whatever_happens_a_message_is_in_one_turn_and_a_turn_has_one_reply(
 
 async def _play(database_url: str, story: list[list[tuple[str, str, int]] | str]) -> None:
     async with scene(database_url, connections=2) as here:
-        await here.pool.execute("TRUNCATE clients, identities, appeals, turns, messages_history, outbound CASCADE")
+        await here.pool.execute(
+            "TRUNCATE clients, identities, appeals, turns, messages_history, outbound CASCADE"
+        )
         lease, last = None, [message("1")]
         for move in story:
             here.pass_time(10)

@@ -26,6 +26,25 @@ def test_a_key_names_its_caller(key: str, name: str) -> None:
     assert caller.name == name
 
 
+@pytest.mark.parametrize(
+    ("named", "role"),
+    [
+        ("operator", "operator"),
+        ("orchestrator", "service"),
+        ("agent", "agent"),
+        ("n8n", "agent"),
+        ("anna:operator", "operator"),
+        ("hub:service", "service"),
+        ("operator:agent", "agent"),
+    ],
+)
+def test_a_key_has_a_role_and_the_keys_of_yesterday_keep_theirs(named: str, role: str) -> None:
+    caller = KeyRing.parse(SecretStr(f"{named}={OPERATOR}")).caller(OPERATOR)
+
+    assert caller is not None
+    assert (caller.name, caller.role) == (named.partition(":")[0], role)
+
+
 @pytest.mark.parametrize("key", ["", "x", OPERATOR + " ", OPERATOR[:-1], "ключ", "\udcff", "\x00"])
 def test_another_key_is_nobody(key: str) -> None:
     assert RING.caller(key) is None
@@ -40,6 +59,7 @@ def test_another_key_is_nobody(key: str) -> None:
         ("=0123456789abcdef", "entry 1 is not of the form"),
         ("a b=0123456789abcdef", "entry 1 is not of the form"),
         ("operator=", "the key of operator is empty"),
+        ("anna:boss=0123456789abcdef", "anna has no role of operator, agent, service"),
         ("operator=secret-shorty", "the key of operator is shorter than 16"),
         ("operator=ключключключключ", "the key of operator holds characters"),
         (f"operator={OPERATOR},operator={AGENT}", "operator occurs twice"),
