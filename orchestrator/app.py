@@ -83,22 +83,22 @@ class Orchestrator:
             metrics=self.metrics,
         )
         self._gathering = Gathering(self._incoming, self._debouncer, clock, self._turns_bell)
+        self._hub = self._new_hub()
 
     def parts(self, ring: KeyRing, *, allowed_hosts: tuple[str, ...] = ()) -> ServiceParts:
         """The service: hub tools, REST, health and the lifespan of the loops."""
-        hub = self._hub()
         return ServiceParts(
             name="eldoleado-hub",
             title="Eldoleado hub",
             instructions=INSTRUCTIONS,
-            operations=hub.operations(),
+            operations=self._hub.operations(),
             keys=ring,
             metrics=self.metrics,
             health=self._health,
             info=self._info,
             lifespan=self.running,
             allowed_hosts=allowed_hosts,
-            on_stop=hub.stop,
+            on_stop=self._hub.stop,
         )
 
     @asynccontextmanager
@@ -118,6 +118,7 @@ class Orchestrator:
                 batches.stop()
                 sends.stop()
                 await asyncio.wait(dispatching)
+                await self._hub.close()
                 await self._gathering.close()
 
     def _dispatcher(self, chats: Chats[Any], work: Work, workers: int) -> Dispatcher:
@@ -140,7 +141,7 @@ class Orchestrator:
             gauges.run(),
         ]
 
-    def _hub(self) -> Hub:
+    def _new_hub(self) -> Hub:
         return Hub(
             HubParts(
                 pool=self._pool,

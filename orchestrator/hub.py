@@ -21,6 +21,10 @@ class Hub:
         """The process ends: nobody is kept waiting."""
         self._turns.stop()
 
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        await self._turns.close()
+
     def operations(self) -> list[Operation]:
         """All of them."""
         return [

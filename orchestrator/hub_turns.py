@@ -1,6 +1,7 @@
 """The turns at the hub: wait for one, keep it, give it back, finish it in silence."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import structlog
@@ -16,12 +17,11 @@ from orchestrator.hub_parts import HubParts
 from orchestrator.hub_views import lease_of, offer
 from orchestrator.hub_writing import Writing
 from orchestrator.reach import NoWay
+from orchestrator.waiting import SWEEP_SECONDS, WaitingRoom
 from orchestrator.ways import Way
 
 log = structlog.get_logger()
 
-#: How often a waiting agent looks by itself: for leases that ended, and for rings that were not heard.
-_SWEEP_SECONDS = 1.0
 #: Longest look for a way to a client whose channel has none, before the turn is shown without it.
 _WAY_SECONDS = 3.0
 
@@ -33,11 +33,15 @@ class TurnDesk:
         self._parts = parts
         self._pool = parts.pool
         self._writing = writing
-        self._stopping = False
+        self._room = WaitingRoom(self._lease, self._put_back, parts.turns_bell)
 
     def stop(self) -> None:
-        """Agents that wait hear within a second that there is nothing: the process ends."""
-        self._stopping = True
+        """Agents that wait hear that there is nothing: the process ends."""
+        self._room.stop()
+
+    async def close(self) -> None:
+        """Wait for what is under way for agents that wait, or went away."""
+        await self._room.close()
 
     def operations(self) -> list[Operation]:
         """In the order in which an agent meets them."""
@@ -54,24 +58,49 @@ class TurnDesk:
         self,
         wait_seconds: Annotated[int, Field(ge=0, le=50, description="How long to wait at most")] = 25,
         agent: Annotated[str, Field(max_length=80, description="Your name, for the logs")] = "",
+        turn_id: Annotated[
+            str, Field(pattern=r"^\d{0,18}$", description="Only this turn, when told of it")
+        ] = "",
     ) -> TurnOffer:
         """Wait until a customer has finished writing and take that turn; it is yours until its lease ends.
         Answer with reply, or with skip_turn when nothing needs saying, then wait again."""
-        ends = asyncio.get_running_loop().time() + wait_seconds
+        name = agent or _caller()
+        if turn_id:
+            leased = await self._this_turn(int(turn_id), name, wait_seconds)
+            said = f"The turn {turn_id} is not free: taken, answered or gone. Call wait_for_turn without it."
+        else:
+            leased = await self._room.wait(name, wait_seconds)
+            said = "Nobody wrote. Call wait_for_turn again."
+        if leased is None:
+            return TurnOffer(status="none", next_step=said)
+        try:
+            return await self._offer(leased.turn.id)
+        except BaseException:
+            await self._room.put_back(leased)  # nobody hears of it: the agent went away, or we failed
+            raise
+
+    async def _this_turn(self, turn_id: int, agent: str, seconds: float) -> turns.LeasedTurn | None:
+        """This turn, now the agent's; while it waits behind another one of its chat, for so long at most."""
+        ends = asyncio.get_running_loop().time() + seconds
         while True:
             ticket = self._parts.turns_bell.ticket
-            leased = await turns.lease_next_turn(
-                self._pool,
-                agent=agent or _caller(),
-                lease_seconds=self._parts.lease_seconds,
-                now=self._parts.now(),
-            )
-            if leased is not None:
-                return await self._offer(leased.turn.id)
+            leased = await self._room.heard(self._lease([agent], turn_id))
+            if leased:
+                return leased[0]
+            turn = await turns.get_turn(self._pool, turn_id)
             left = ends - asyncio.get_running_loop().time()
-            if left <= 0 or self._stopping:
-                return TurnOffer(status="none", next_step="Nobody wrote. Call wait_for_turn again.")
-            await self._parts.turns_bell.wait(ticket, min(left, _SWEEP_SECONDS))
+            if turn is None or turn.status != "ready" or left <= 0 or self._room.stopped:
+                return None
+            await self._parts.turns_bell.wait(ticket, min(left, SWEEP_SECONDS))
+
+    async def _lease(self, agents: Sequence[str], turn_id: int | None = None) -> list[turns.LeasedTurn]:
+        seconds = self._parts.lease_seconds
+        return await turns.lease_next_turns(
+            self._pool, agents, lease_seconds=seconds, now=self._parts.now(), turn_id=turn_id
+        )
+
+    async def _put_back(self, turn: turns.LeasedTurn) -> None:
+        await turns.put_back(self._pool, turn, now=self._parts.now())
 
     async def _offer(self, turn_id: int) -> TurnOffer:
         view = await turns.turn_view(self._pool, turn_id)

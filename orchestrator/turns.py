@@ -1,8 +1,8 @@
 """Turns: what a customer wrote, offered to one agent at a time and answered at most once.
 
-    ready -- lease_next_turn --> leased -- commit_reply ----> answered
-      ^                            |  |--- commit_silence --> closed
-      |--------- release ----------|  (an expired lease is leased again, with the next token)
+    ready -- lease_next_turns -> leased -- commit_reply ----> answered
+      ^                           |  |--- commit_silence --> closed
+      |-- release, put_back ------|  (an expired lease is leased again, with the next token)
 
 A message that comes while the turn is leased opens a newer turn, which waits: one turn of a chat is worked
 on at a time. A commit that has not seen the newer messages is refused: they move into the leased turn (the
@@ -10,6 +10,7 @@ newer one is `merged`) and are in the answer. Who holds the last token may commi
 out, as long as nobody else has taken the turn: the work is done and nobody was promised it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -160,20 +161,33 @@ class TurnView:
 async def lease_next_turn(
     pool: Pool, *, agent: str, lease_seconds: float, now: datetime
 ) -> LeasedTurn | None:
-    """The oldest turn that waits or whose lease ran out, now this agent's; None when there is none.
+    """The oldest turn that waits or whose lease ran out, now this agent's; None when there is none."""
+    leased = await lease_next_turns(pool, [agent], lease_seconds=lease_seconds, now=now)
+    return leased[0] if leased else None
 
-    One that was offered before takes in what has been written since.
+
+async def lease_next_turns(
+    pool: Pool, agents: Sequence[str], *, lease_seconds: float, now: datetime, turn_id: int | None = None
+) -> list[LeasedTurn]:
+    """A turn for each agent in their order, or for the first of them only when fewer wait.
+
+    With `turn_id` no other one is looked for. A turn that was offered before takes in what has been written
+    since.
     """
     until = now + timedelta(seconds=lease_seconds)
+    names = [storable(agent) for agent in agents]
     async with pool.acquire() as connection, connection.transaction():
-        row = await connection.fetchrow(sql("lease_next_turn"), storable(agent), now, until)
-        if row is None:
-            return None
-        turn = _turn(row)
-        if turn.attempts > 1 and await connection.fetchval(sql("try_chat_lock"), turn.chat_key):
-            await connection.execute(sql("absorb_newer_turn"), turn.id, now, *turn.chat)
-            turn = await get_turn(connection, turn.id) or turn
-    return LeasedTurn(turn, until)
+        rows = await connection.fetch(sql("lease_next_turns"), names, now, until, turn_id)
+        rows.sort(key=lambda row: row["place"])
+        return [LeasedTurn(await _grown(connection, _turn(row), now), until) for row in rows]
+
+
+async def _grown(connection: Connection, turn: Turn, now: datetime) -> Turn:
+    """A turn that was offered before, with what has been written since."""
+    if turn.attempts == 1 or not await connection.fetchval(sql("try_chat_lock"), turn.chat_key):
+        return turn
+    await connection.execute(sql("absorb_newer_turn"), turn.id, now, *turn.chat)
+    return await get_turn(connection, turn.id) or turn
 
 
 async def extend(executor: Executor, lease: Lease, *, lease_seconds: float, now: datetime) -> datetime | None:
@@ -187,12 +201,21 @@ async def extend(executor: Executor, lease: Lease, *, lease_seconds: float, now:
 
 async def release(pool: Pool, lease: Lease, *, now: datetime) -> bool:
     """Give the turn back to be offered again, together with what was written since; False: not yours."""
+    return await _return(pool, lease, now=now, since=now)
+
+
+async def put_back(pool: Pool, turn: LeasedTurn, *, now: datetime) -> bool:
+    """Undo a lease that its agent never heard of: the turn waits again where it had waited."""
+    return await _return(pool, turn.lease, now=now, since=turn.turn.created_at)
+
+
+async def _return(pool: Pool, lease: Lease, *, now: datetime, since: datetime) -> bool:
     async with pool.acquire() as connection, connection.transaction():
         turn = await _locked(connection, lease)
         if turn is None or turn.status != "leased":
             return False
         await connection.execute(sql("absorb_newer_turn"), turn.id, now, *turn.chat)
-        await connection.execute(sql("return_turn"), turn.id, now)
+        await connection.execute(sql("return_turn"), turn.id, since)
     return True
 
 

@@ -32,6 +32,7 @@ PROMISES: dict[str, str] = {
     "faithful": "Public SDKs of the vendors work with our simulators as they do with the real services.",
     "foreign": "A producer that knows the first contract only keeps working.",
     "truth": "The documented Redis keys and SELECTs tell the truth.",
+    "woken-once": "Whatever wakes them, of any number of agents exactly one gets a turn.",
     "mcp": "Clients of both protocol ages work over HTTP, and a channel works over stdio.",
     "watch": "A lost subscription or session is told everywhere, and mended where that takes from nobody.",
     "sweep": "What a silent webhook lost is taken in from the vendor's history, once.",

@@ -1,10 +1,16 @@
-"""The named queries of sql/*.sql: a line `-- name: lease_next_turn` begins each."""
+"""The named queries of sql/*.sql: a line `-- name: lease_next_turns` begins each.
+
+What several queries must say alike stands in a file of its own, sql/turn_is_offered.part.sql, and is written
+into them for `{{turn_is_offered}}`.
+"""
 
 import re
 from functools import cache
 from importlib.resources import files
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+_PART = re.compile(r"{{(\w+)}}")
+_PART_FILE = ".part.sql"
 
 
 def sql(name: str) -> str:
@@ -16,12 +22,23 @@ def sql(name: str) -> str:
 def named_queries() -> dict[str, str]:
     """Every query of every file; a name used twice is an error."""
     queries: dict[str, str] = {}
-    for file in files("orchestrator.store").joinpath("sql").iterdir():
-        for name, text in parse(file.read_text(encoding="utf-8")):
+    texts = _files()
+    parts = {name.removesuffix(_PART_FILE): texts.pop(name) for name in list(texts) if _is_part(name)}
+    for file in texts.values():
+        for name, text in parse(file):
             if name in queries:
                 raise ValueError(f"the query {name} is defined twice")
-            queries[name] = text
+            queries[name] = _PART.sub(lambda found: f"({parts[found[1]]})", text)
     return queries
+
+
+def _files() -> dict[str, str]:
+    folder = files("orchestrator.store").joinpath("sql")
+    return {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
+
+
+def _is_part(name: str) -> bool:
+    return name.endswith(_PART_FILE)
 
 
 def parse(text: str) -> list[tuple[str, str]]:

@@ -34,23 +34,21 @@ SELECT * FROM appended UNION ALL SELECT * FROM opened
 -- name: ready_turns
 SELECT id FROM turns WHERE id = ANY($1::bigint[]) AND status = 'ready'
 
--- name: lease_next_turn
--- Whoever has waited longest first, counted from the last time it was given back. Of one chat only the turn without another one in work, so two agents never share a chat.
+-- name: lease_next_turns
+-- A turn for each of the agents $1, or fewer: whoever has waited longest first, counted from the last time it was given back. $4: this turn only.
 WITH next AS MATERIALIZED (
-    SELECT t.id FROM turns AS t
-    WHERE t.status IN ('ready', 'leased')
-        AND CASE t.status WHEN 'leased' THEN t.leased_until <= $2 ELSE NOT EXISTS (
-            SELECT FROM turns AS other
-            WHERE other.channel = t.channel AND other.account = t.account
-                AND other.external_chat_id = t.external_chat_id AND other.status = 'leased'
-        ) END
-    ORDER BY coalesce(t.leased_until, t.created_at), t.id LIMIT 1
+    SELECT t.id, coalesce(t.leased_until, t.created_at) AS since FROM turns AS t
+    WHERE {{turn_is_offered}} AND ($4::bigint IS NULL OR t.id = $4)
+    ORDER BY coalesce(t.leased_until, t.created_at), t.id LIMIT cardinality($1::text[])
     FOR NO KEY UPDATE SKIP LOCKED
+), placed AS (
+    SELECT id, row_number() OVER (ORDER BY since, id) AS place FROM next
 )
 UPDATE turns AS t
-SET status = 'leased', leased_by = $1, leased_until = $3, lease_token = t.lease_token + 1, attempts = t.attempts + 1
-FROM next WHERE t.id = next.id
-RETURNING t.*
+SET status = 'leased', leased_by = ($1::text[])[placed.place], leased_until = $3, lease_token = t.lease_token + 1,
+    attempts = t.attempts + 1
+FROM placed WHERE t.id = placed.id
+RETURNING t.*, placed.place
 
 -- name: try_chat_lock
 SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))
