@@ -14,6 +14,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from redis.asyncio import Redis
 
+from core.closing import Closing
 from core.deadletters import DeadLetter, door_of, write_letter
 from core.jsontext import read_json
 from core.keys import QueueKeys, chat_part
@@ -60,10 +61,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """The window of each channel."""
+    """When a chat closes: the window of its channel, and what closes it at once in any."""
 
     default: Window = Window()
     per_channel: Mapping[str, Window] = field(default_factory=dict)
+    closing: Closing = field(default_factory=Closing)
 
     def of(self, channel: str) -> Window:
         return self.per_channel.get(channel, self.default)
@@ -73,8 +75,8 @@ class Windows:
 class Lease:
     """A chat in work: nobody else gets it until it is given back or the lease ends.
 
-    `items` are raw messages in order, as many as fit. `due_at`, `opened` (its first message) and `last`
-    are Unix ms.
+    `items` are raw messages in order, as many as fit. `due_at`, `opened` (its first message) and `last` (the
+    customer's last sign) are Unix ms. `closing` is what closed it at once, "" when nothing did.
     """
 
     member: str
@@ -83,6 +85,7 @@ class Lease:
     opened: int
     last: int
     items: tuple[bytes, ...]
+    closing: str = ""
 
     @property
     def channel(self) -> str:
@@ -157,7 +160,7 @@ class Chats(Generic[M]):
         self._rules = json.dumps(
             _windows_as_rules(windows)
             | {"lease": lease_ms, "max_items": max_items, "max_bytes": MAX_BYTES}
-            | {"needs_id": "id" in model.model_fields}
+            | {"needs_id": "id" in model.model_fields, "closing": windows.closing.as_rule()}
         )
         self._collect = load_script(redis, "chat", "envelope", "collect")
         self._mend = load_script(redis, "chat", "envelope", "mend")
@@ -229,9 +232,8 @@ class Chats(Generic[M]):
 
     async def retry(self, lease: Lease, now: int, *, due_at: int) -> bool:
         """Give the chat back untouched, not to be leased before `due_at` whatever arrives; False as `ack`."""
-        return bool(
-            await self._call(self._retry, now, lease.member, lease.token, max(due_at, now), lease.opened)
-        )
+        kept = (max(due_at, now), lease.opened, lease.closing)
+        return bool(await self._call(self._retry, now, lease.member, lease.token, *kept))
 
     async def extend(self, lease: Lease, now: int) -> bool:
         """Start the lease anew; False when it is lost."""
@@ -317,8 +319,9 @@ def _rule(window: Window) -> list[int]:
 
 
 def _lease(row: Any) -> Lease:
-    member, token, due_at, opened, last, items = row
-    return Lease(member.decode(errors="replace"), token, due_at, opened, last, tuple(items))
+    member, token, due_at, opened, last, items, closing = row
+    items = tuple(items)
+    return Lease(member.decode(errors="replace"), token, due_at, opened, last, items, closing.decode())
 
 
 def _explain(error: Exception) -> str:

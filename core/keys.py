@@ -31,6 +31,8 @@ class QueueKeys:
     pending       LIST    members that are due, waiting for a worker
     fence         STRING  counter of fencing tokens
     dead          HASH    dead letter id -> the letter (core/deadletters.py)
+    typed         HASH    member -> when the customer was seen typing since `opened`, Unix ms
+    closing       HASH    member -> what closed the chat at once: it is due whatever comes
     """
 
     source: str
@@ -43,6 +45,8 @@ class QueueKeys:
     pending: str
     fence: str
     dead: str
+    typed: str
+    closing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Keys:
             pending=f"{p}queue:debounce:pending",
             fence=f"{p}queue:debounce:fence",
             dead=self.dead("incoming"),
+            typed=f"{p}queue:debounce:typed",
+            closing=f"{p}queue:debounce:closing",
         )
 
     @property
@@ -83,6 +89,8 @@ class Keys:
             pending=f"{p}queue:outbound_pending",
             fence=f"{p}queue:outbound_fence",
             dead=self.dead("outgoing"),
+            typed=f"{p}queue:outbound_typed",
+            closing=f"{p}queue:outbound_closing",
         )
 
     def dead(self, door: str) -> str:

@@ -33,8 +33,18 @@ Speaker = Literal["agent", "operator"]
 MOST_BUTTONS = 13
 LONGEST_BUTTON = 40
 
+#: "typing" only moves the deadline of a chat that is gathering (core/lua/collect.lua); it is kept nowhere.
 Event = Literal[
-    "message", "edit", "delete", "read", "delivered", "postback", "reaction", "operator_message", "notice"
+    "message",
+    "edit",
+    "delete",
+    "read",
+    "delivered",
+    "postback",
+    "reaction",
+    "operator_message",
+    "notice",
+    "typing",
 ]
 
 

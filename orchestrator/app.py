@@ -32,8 +32,9 @@ from orchestrator.manifests import Manifests
 from orchestrator.reach import Reach
 from orchestrator.relay import Relay
 from orchestrator.remembered import RememberedFacts
-from orchestrator.settings import OrchestratorSettings, parse_windows
+from orchestrator.settings import OrchestratorSettings
 from orchestrator.store.pool import Pool
+from orchestrator.timing import windows_of
 
 #: Messages of so many seconds are moved at once: fewer calls, and nothing beside a silence of seconds.
 _GATHERING = 0.02
@@ -195,21 +196,11 @@ def vars_of(stats: Any) -> dict[str, Any]:
     return {name: getattr(stats, name) for name in stats.__slots__}
 
 
-def _windows(settings: OrchestratorSettings) -> Windows:
-    default = Window(settings.silence_seconds, settings.longest_seconds, settings.max_count)
-    own = {
-        name: Window(silence, longest, settings.max_count if count is None else count)
-        for name, (silence, longest, count) in parse_windows(settings.channel_windows).items()
-    }
-    # A form comes whole: there is nothing to wait for.
-    return Windows(default, {"form": Window(0, 0)} | own)
-
-
 def _incoming(settings: OrchestratorSettings, redis: Redis, keys: Keys) -> Chats[IncomingMessage]:
     return Chats(
         redis,
         keys.incoming,
-        windows=_windows(settings),
+        windows=windows_of(settings),
         lease_ms=round(settings.batch_lease_seconds * 1000),
         model=IncomingMessage,
     )

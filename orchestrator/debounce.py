@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 import structlog
 
 from core.bell import Bell
-from core.chats import Chats, Lease, Window
+from core.chats import Chats, Lease, Windows
 from core.clock import Clock
 from core.deadletters import DeadLetter, write_letter
 from core.messages import IncomingMessage
@@ -47,7 +48,7 @@ class Debouncer:
         self._metrics.lag.labels("incoming").observe(max(0, now - lease.due_at) / 1000)
         read = self._chats.read(lease, now)
         letters = list(read.letters)
-        closed_by = why_closed(lease, self._chats.windows.of(lease.channel))
+        closed_by = why_closed(lease, self._chats.windows, read.messages)
         for messages in by_chat(read.messages):
             linked, context = await self._enricher.enrich(messages)
             letters += await self._resolve(gather(linked, closed_by=closed_by, context=context), linked)
@@ -88,17 +89,29 @@ class Debouncer:
 
 
 def by_chat(messages: Iterable[IncomingMessage]) -> list[list[IncomingMessage]]:
-    """The messages of each chat, in order; a batch key alone must never mix two chats."""
+    """The messages of each chat, in order; a batch key alone must never mix two chats.
+
+    Typing is none of them: a collector of yesterday may have put it there.
+    """
     chats: dict[tuple[str, str, str], list[IncomingMessage]] = defaultdict(list)
     for message in messages:
-        chats[message.channel, message.account, message.external_chat_id].append(message)
+        if message.event != "typing":
+            chats[message.channel, message.account, message.external_chat_id].append(message)
     return list(chats.values())
 
 
-def why_closed(lease: Lease, window: Window) -> ClosedBy:
-    """What ended the gathering of a batch."""
-    if window.max_count and len(lease.items) >= window.max_count:
+def why_closed(lease: Lease, windows: Windows, messages: Sequence[IncomingMessage]) -> ClosedBy:
+    """What ended the gathering of a batch: what closes at once, the count, the longest wait or silence.
+
+    Read from the messages, so that whoever takes over from a worker that died says the same.
+    """
+    window = windows.of(lease.channel)
+    at_once = ((n, windows.closing.why(one.event, one.text)) for n, one in enumerate(messages))
+    place, why = next(((n, why) for n, why in at_once if why), (len(lease.items), ""))
+    if window.max_count and place >= window.max_count:
         return "count"
+    if why:
+        return cast("ClosedBy", why)  # the engine's rule is that of orchestrator/timing.py
     longest_came_first = lease.last + window.silence_ms > lease.opened + window.longest_ms
     return "longest" if longest_came_first else "silence"
 

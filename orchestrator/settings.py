@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from core.closing import COMMAND_NAME, EVERY
 from core.registry import CHANNEL_NAMES, CHANNELS
 from orchestrator.media_settings import MediaSettings
 
 InFlight = Literal["supersede", "collect"]
-#: What stands for every command, and for no command.
-EVERY, NO = "*", "none"
-_COMMAND = re.compile(r"[A-Za-z\u0400-\u047f]\w*")
+#: What stands for no command.
+NO = "none"
 _LONGEST_SECONDS = 24 * 3600.0
 
 
@@ -142,7 +142,7 @@ def parse_commands(text: str) -> tuple[str, ...]:
     if text.strip() in (EVERY, NO):
         return (EVERY,) if text.strip() == EVERY else ()
     given = [name.strip().removeprefix("/") for name in text.split(",") if name.strip()]
-    if wrong := [name for name in given if not _COMMAND.fullmatch(name)]:
+    if wrong := [name for name in given if not re.fullmatch(COMMAND_NAME, name)]:
         raise ValueError(f"no command: {', '.join(map(repr, wrong))}; like start,help or * or none")
     names = [name.encode().lower().decode() for name in given]
     return tuple(dict.fromkeys(names))

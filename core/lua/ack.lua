@@ -15,6 +15,6 @@ local left = redis.call('LLEN', ITEMS .. member)
 if left == 0 then
   forget(member)
 else
-  redis.call('ZADD', DEADLINES, closes_at(member, opened_at(member), last_at(member), left), member)
+  redis.call('ZADD', DEADLINES, due_at(member, left), member)
 end
 return 1

@@ -1,7 +1,8 @@
 -- What every script knows about a chat. KEYS are those of core.keys.QueueKeys, in its order.
 -- ARGV[1]: {channels = {name = {silence ms, longest ms, max count}}, default = the same, lease = ms, ...}
 -- ARGV[2]: the caller's time, Unix ms.
-local SOURCE, TAKEN, ITEMS, LAST, LOCK, OPENED, DEADLINES, PENDING, FENCE, DEAD = unpack(KEYS)
+local SOURCE, TAKEN, ITEMS, LAST, LOCK, OPENED, DEADLINES, PENDING, FENCE, DEAD, TYPED, CLOSING =
+  unpack(KEYS)
 local RULES = cjson.decode(ARGV[1])
 local NOW = tonumber(ARGV[2])
 
@@ -22,8 +23,16 @@ local function opened_at(member)
   return tonumber(redis.call('HGET', OPENED, member)) or NOW
 end
 
+-- The last sign of the customer: a message, or typing since the chat was opened.
 local function last_at(member)
-  return tonumber(redis.pcall('GET', LAST .. member)) or NOW
+  local last = tonumber(redis.pcall('GET', LAST .. member)) or NOW
+  return math.max(last, tonumber(redis.call('HGET', TYPED, member)) or 0)
+end
+
+-- When a chat of `count` messages is due: now, when something in it closes it.
+local function due_at(member, count)
+  if redis.call('HEXISTS', CLOSING, member) == 1 then return NOW end
+  return closes_at(member, opened_at(member), last_at(member), count)
 end
 
 -- The lock that a retry leaves behind: nobody's lease, only "not before". Its token carries a minus.
@@ -31,9 +40,14 @@ local function is_hold(lock)
   return lock and string.sub(lock, 1, 1) == '-'
 end
 
+-- What comes next opens the chat anew.
+local function begin_anew(member)
+  for _, marks in ipairs({ OPENED, TYPED, CLOSING }) do redis.call('HDEL', marks, member) end
+end
+
 local function forget(member)
   redis.call('ZREM', DEADLINES, member)
-  redis.call('HDEL', OPENED, member)
+  begin_anew(member)
 end
 
 -- The deadline is the guard: when the worker dies, the chat is due again as the lease ends.
@@ -43,7 +57,7 @@ local function renew(member)
 end
 
 -- Leases a chat whatever its deadline. -> the lease; false when it is empty (then it is forgotten) or in work
-local function lease(member, due_at)
+local function lease(member, was_due)
   -- pcall: a key that somebody made something else than a list must not stop all other chats
   local items = redis.pcall('LRANGE', ITEMS .. member, 0, RULES.max_items - 1)
   if #items == 0 then
@@ -52,8 +66,9 @@ local function lease(member, due_at)
   end
   local token = redis.call('INCR', FENCE)
   if not redis.call('SET', LOCK .. member, token, 'PX', RULES.lease, 'NX') then return false end
-  local opened, last = opened_at(member), last_at(member)
+  local opened, last, due = opened_at(member), last_at(member), was_due or due_at(member, #items)
+  local closing = redis.call('HGET', CLOSING, member) or ''
   redis.call('ZADD', DEADLINES, NOW + RULES.lease, member)
-  redis.call('HDEL', OPENED, member)
-  return { member, token, due_at or closes_at(member, opened, last, #items), opened, last, items }
+  begin_anew(member)
+  return { member, token, due, opened, last, items, closing }
 end

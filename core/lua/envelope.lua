@@ -31,26 +31,44 @@ end
 
 -- What our own producers write begins like this (model_dump_json keeps the order of the fields). Matching it
 -- costs a fifth of parsing; the rest of the message is parsed by the worker, as every message is.
-local OURS = (RULES.needs_id and '^{"id":"[%x-]+","channel":"([a-z]+)","account":"([a-z0-9_-]+)",'
-  or '^{"channel":"([a-z]+)","account":"([a-z0-9_-]+)","event":"[a-z_]+","external_user_id":"[^"\\%c]+",')
-  .. '"external_chat_id":"([^"\\%c]+)",.*}$'
+local TO_SEND = '^{"id":"[%x-]+","channel":"([a-z]+)","account":"([a-z0-9_-]+)","external_chat_id":"([^"\\%c]+)",.*}$'
+local ARRIVED = '^{"channel":"([a-z]+)","account":"([a-z0-9_-]+)","event":"([a-z_]+)","external_user_id":"[^"\\%c]+",'
+  .. '"external_chat_id":"([^"\\%c]+)","external_message_id":"[^"\\%c]+","text":"([/\\]?).*}$'
 
--- channel, account, chat id, still unchecked; nothing when there is no object to read.
+-- channel, account, chat id, event, text, still unchecked; nothing when there is no object to read.
+-- Parsed is also what may be a command (JSON may write a slash as \/) and what would be dropped: typing.
 local function fields_of(raw)
-  local channel, account, chat = string.match(raw, OURS)
-  if channel then return channel, account, chat end
+  local channel, account, chat, event, slash
+  if RULES.needs_id then
+    channel, account, chat = string.match(raw, TO_SEND)
+  else
+    channel, account, event, chat, slash = string.match(raw, ARRIVED)
+  end
+  if channel and (slash or '') == '' and event ~= 'typing' then return channel, account, chat, event, '' end
   local read, message = pcall(cjson.decode, raw)
   if not read or type(message) ~= 'table' then return nil end
   if RULES.needs_id and not is_uuid(message.id) then return nil end
-  return message.channel, message.account, message.external_chat_id
+  return message.channel, message.account, message.external_chat_id, message.event, message.text
 end
 
--- "{channel}:{chat part}" as core.chats.member_name builds it; nil when the message must be looked at.
+-- Why a message closes its chat at once, or 'typing', or nil; core.closing.Closing.why says the same.
+local function mark_of(event, text)
+  if RULES.needs_id then return nil end
+  if event == 'typing' then return event end
+  if RULES.closing.events[event] then return RULES.closing.events[event] end
+  local said = event == nil or event == cjson.null or event == '' or event == 'message'
+  local command = said and type(text) == 'string' and string.match(text, '^/([%a\208\209][%w_\128-\255]*)')
+  if not command then return nil end
+  return RULES.closing.commands[string.lower(command)] or RULES.closing.commands['*']
+end
+
+-- "{channel}:{chat part}" as core.chats.member_name builds it, and the mark of the message; nil when the
+-- message must be looked at.
 local function member_of(raw)
   if #raw > RULES.max_bytes then return nil end
-  local channel, account, chat = fields_of(raw)
+  local channel, account, chat, event, text = fields_of(raw)
   if type(channel) ~= 'string' or not RULES.channels[channel] then return nil end
   local part = account_part(account)
   if not part or not is_id(chat) then return nil end
-  return channel .. ':' .. part .. chat
+  return channel .. ':' .. part .. chat, mark_of(event, text)
 end

@@ -12,6 +12,7 @@ from core.chats import Chats, Lease, Window, Windows
 from core.deadletters import DeadLetter, DeadLetters, door_of
 from core.keys import Keys, QueueKeys
 from core.messages import IncomingMessage, OutgoingMessage
+from orchestrator.timing import closing_of
 
 T0 = 1_800_000_000_000
 LEASE_MS = 300_000
@@ -139,8 +140,8 @@ def texts(lease: Lease) -> list[str]:
 
 @asynccontextmanager
 async def incoming_line(url: str, window: Window | None = None, **options: Any) -> AsyncIterator[Line]:
-    """The engine that gathers batches: 20 s of silence, 300 s at most."""
-    windows = Windows(window or Window(), {"vk": Window(silence=5, longest=60)})
+    """The engine that gathers batches: 20 s of silence, 300 s at most; every command closes a chat."""
+    windows = Windows(window or Window(), {"vk": Window(silence=5, longest=60)}, closing_of(("*",)))
     async with Redis.from_url(url) as redis:
         keys = Keys().incoming
         options = {"windows": windows, "lease_ms": LEASE_MS, "model": IncomingMessage, **options}

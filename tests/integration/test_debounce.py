@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.bell import Bell
-from core.chats import Lease, Window
+from core.chats import Lease, Window, Windows
 from core.errors import VendorDown
 from core.keys import Keys
 from core.messages import IncomingMessage
@@ -302,7 +302,7 @@ def lease_of(count: int = 1, *, opened: int = 0, last: int = 0) -> Lease:
     ],
 )
 def test_what_closed_a_batch(lease: Lease, window: Window, closed_by: str) -> None:
-    assert why_closed(lease, window) == closed_by
+    assert why_closed(lease, Windows(window), []) == closed_by
 
 
 @pytest.mark.promise("bound")

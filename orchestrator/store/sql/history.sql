@@ -46,40 +46,54 @@ WITH written AS (
 UPDATE turns AS t SET latest_message_id = latest.id FROM latest WHERE t.id = latest.turn_id
 
 -- name: apply_edits
--- An edit repeated, or older than the one applied, changes nothing. The first words are kept in meta.
-UPDATE messages_history AS m
-SET message_text = e.message_text, media = e.media::jsonb, message_type = e.message_type, edited_at = e.at,
-    meta = CASE WHEN m.meta ? 'original_text' THEN m.meta
-        ELSE m.meta || jsonb_build_object('original_text', m.message_text) END
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[])
-    AS e (channel, account, external_chat_id, external_message_id, at, message_text, media, message_type)
-WHERE m.channel = e.channel AND m.account = e.account AND m.external_chat_id = e.external_chat_id
-    AND m.external_message_id = e.external_message_id
-    AND (m.edited_at IS NULL OR m.edited_at <= e.at)
-    AND (m.message_text, m.media) IS DISTINCT FROM (e.message_text, e.media::jsonb)
+-- An edit repeated, or older than the one applied, changes nothing. The first words are kept in meta. The change
+-- gets a number after those of all messages before it, so a reply to the words that were is refused.
+WITH edited AS (
+    UPDATE messages_history AS m
+    SET message_text = e.message_text, media = e.media::jsonb, message_type = e.message_type, edited_at = e.at,
+        change_id = nextval(pg_get_serial_sequence('messages_history', 'id')),
+        meta = CASE WHEN m.meta ? 'original_text' THEN m.meta
+            ELSE m.meta || jsonb_build_object('original_text', m.message_text) END
+    FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[]
+    ) AS e (channel, account, external_chat_id, external_message_id, at, message_text, media, message_type)
+    WHERE m.channel = e.channel AND m.account = e.account AND m.external_chat_id = e.external_chat_id
+        AND m.external_message_id = e.external_message_id
+        AND (m.edited_at IS NULL OR m.edited_at <= e.at)
+        AND (m.message_text, m.media) IS DISTINCT FROM (e.message_text, e.media::jsonb)
+    RETURNING m.turn_id, m.change_id
+), latest AS (
+    SELECT turn_id, max(change_id) AS id FROM edited WHERE turn_id IS NOT NULL GROUP BY turn_id
+)
+UPDATE turns AS t SET latest_message_id = latest.id
+FROM latest WHERE t.id = latest.turn_id AND t.status IN ('ready', 'leased')
 
 -- name: apply_deletes
--- A turn that waits and has nothing left to answer is closed.
+-- A change with a number, as an edit. A turn that waits and has nothing left to answer is closed.
 WITH deleted AS (
     UPDATE messages_history AS m
-    SET deleted_at = d.at
+    SET deleted_at = d.at, change_id = nextval(pg_get_serial_sequence('messages_history', 'id'))
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
         AS d (channel, account, external_chat_id, external_message_id, at)
     WHERE m.channel = d.channel AND m.account = d.account AND m.external_chat_id = d.external_chat_id
         AND m.external_message_id = d.external_message_id AND m.deleted_at IS NULL
-    RETURNING m.id, m.turn_id
-), emptied AS (
-    SELECT waiting.id FROM (SELECT DISTINCT turn_id FROM deleted) AS touched
-    CROSS JOIN LATERAL (
-        SELECT t.id FROM turns AS t WHERE t.id = touched.turn_id AND t.status = 'ready'
-        LIMIT 1 FOR NO KEY UPDATE
-    ) AS waiting
-    WHERE NOT EXISTS (
+    RETURNING m.id, m.turn_id, m.change_id
+), touched AS (
+    SELECT unfinished.id, latest.change_id, unfinished.status = 'ready' AND NOT EXISTS (
         SELECT FROM messages_history AS m
-        WHERE m.turn_id = waiting.id AND m.deleted_at IS NULL AND m.id NOT IN (SELECT id FROM deleted)
-    )
+        WHERE m.turn_id = unfinished.id AND m.deleted_at IS NULL AND m.id NOT IN (SELECT id FROM deleted)
+    ) AS nothing_left
+    FROM (SELECT turn_id, max(change_id) AS change_id FROM deleted GROUP BY turn_id) AS latest
+    CROSS JOIN LATERAL (
+        SELECT t.id, t.status FROM turns AS t WHERE t.id = latest.turn_id AND t.status IN ('ready', 'leased')
+        LIMIT 1 FOR NO KEY UPDATE
+    ) AS unfinished
 )
-UPDATE turns AS t SET status = 'closed', committed_at = $6 FROM emptied WHERE t.id = emptied.id
+UPDATE turns AS t
+SET latest_message_id = touched.change_id,
+    status = CASE WHEN touched.nothing_left THEN 'closed' ELSE t.status END,
+    committed_at = CASE WHEN touched.nothing_left THEN $6 ELSE t.committed_at END
+FROM touched WHERE t.id = touched.id
 
 -- name: apply_reactions
 UPDATE messages_history AS m
@@ -118,6 +132,7 @@ WHERE o.channel = r.channel AND o.account = r.account AND o.external_chat_id = r
     )
 
 -- name: messages_of_turn
+-- In the order in which they were written; those that came, or were changed, after number $2.
 SELECT m.id, m.direction, m.sender, m.event, m.message_type, m.message_text, m.media, m.meta, m.reply_to,
     m.external_message_id, m.external_chat_id, m.sent_at, m.edited_at, m.deleted_at, m.outbound_id, o.state,
     coalesce(quoted.words, part.text) AS quoted
@@ -137,8 +152,8 @@ LEFT JOIN LATERAL (
         AND own.account = m.account AND own.external_chat_id = m.external_chat_id
         AND m.reply_to = ANY (own.vendor_message_ids) LIMIT 1
 ) AS part ON true
-WHERE m.turn_id = $1 AND m.id > $2
-ORDER BY m.id
+WHERE m.turn_id = $1 AND greatest(m.id, m.change_id) > $2
+ORDER BY m.sent_at, m.id
 
 -- name: messages_of_appeal
 SELECT m.id, m.direction, m.sender, m.event, m.message_type, m.message_text, m.media, m.meta, m.reply_to,

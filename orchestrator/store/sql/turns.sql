@@ -71,12 +71,13 @@ WITH newer AS (
     UPDATE turns AS n
     SET status = 'merged', committed_at = $2
     WHERE n.channel = $3 AND n.account = $4 AND n.external_chat_id = $5 AND n.status = 'ready'
-    RETURNING n.id, n.appeal_id, n.last_at, n.closed_by, n.latest_message_id
+    RETURNING n.id, n.appeal_id, n.first_at, n.last_at, n.closed_by, n.latest_message_id
 ), moved AS (
     UPDATE messages_history AS m SET turn_id = $1 FROM newer WHERE m.turn_id = newer.id
 )
 UPDATE turns AS t
-SET appeal_id = newer.appeal_id, last_at = greatest(t.last_at, newer.last_at), closed_by = newer.closed_by,
+SET appeal_id = newer.appeal_id, closed_by = newer.closed_by,
+    first_at = least(t.first_at, newer.first_at), last_at = greatest(t.last_at, newer.last_at),
     latest_message_id = greatest(t.latest_message_id, newer.latest_message_id)
 FROM newer WHERE t.id = $1
 RETURNING t.latest_message_id
