@@ -1,0 +1,98 @@
+"""`python -m bench.ingest_server PORT KIND REDIS_URL FOLDER`: a webhook's path, whole or in part.
+
+floor: a Starlette route that reads the body. without_redis: the real route of Avito over an inbox that only
+counts. real: the channel as it is served.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from core.app import build_app
+from core.channel import Arrival
+from core.channel_service import ChannelService
+from core.ids import DEFAULT_ACCOUNT
+from core.inbox import Stored
+from core.observability import configure_logging
+from core.registry import service
+from core.serve import serve
+from core.settings import ServiceSettings
+from core.webhook import webhook_routes
+from mcp_avito.__main__ import open_account
+from mcp_avito.channel import AvitoChannel
+from mcp_avito.client import AvitoClient
+from mcp_avito.settings import AvitoSettings
+
+SECRET = "bench-path-secret-0123456789"  # noqa: S105 - opens nothing outside a run of the bench
+_NOBODY = "http://127.0.0.1:9"
+_ACCOUNT = AvitoSettings(
+    client_id="bench",
+    client_secret=SecretStr("bench-client-secret"),
+    webhook_secret=SecretStr(SECRET),
+    base_url=_NOBODY,
+)
+
+
+class _Counts:
+    """Takes everything and keeps nothing."""
+
+    async def put(self, arrivals: Sequence[Arrival]) -> list[Stored]:
+        return ["queued"] * len(arrivals)
+
+    async def bury(self, door: str, reason: str, detail: str, payload: bytes) -> None:
+        """No body of the bench is unreadable."""
+
+
+def _floor() -> Starlette:
+    async def receive(request: Request) -> Response:
+        await request.body()
+        return Response(b'{"ok":true}', media_type="application/json")
+
+    return Starlette(routes=[Route("/webhook/avito/{account}/{secret}", receive, methods=["POST"])])
+
+
+def _real(settings: ServiceSettings) -> Starlette:
+    return build_app(_made(settings).parts())
+
+
+def _without_redis(settings: ServiceSettings) -> Starlette:
+    nowhere = _Counts()
+    channel = AvitoChannel(AvitoClient(_ACCOUNT), _ACCOUNT, account=DEFAULT_ACCOUNT)
+    routes = webhook_routes("avito", {DEFAULT_ACCOUNT: channel}, nowhere, nowhere)
+    return build_app(replace(_made(settings).parts(intake=False), public_routes=routes))
+
+
+def _made(settings: ServiceSettings) -> ChannelService[AvitoSettings, AvitoChannel]:
+    accounts = {DEFAULT_ACCOUNT: _ACCOUNT}
+    return ChannelService(service("mcp_avito"), settings, accounts, open_account, lambda _: [])
+
+
+def main() -> None:
+    """Serve until killed."""
+    configure_logging("bench", level="INFO", console=False, secrets=[SECRET])
+    port, kind, redis_url, folder = sys.argv[1:5]
+    settings = ServiceSettings(
+        port=int(port),
+        redis_url=SecretStr(redis_url),
+        api_keys=SecretStr("bench=bench-key-0123456789abcdef"),
+        spool_dir=str(Path(folder) / kind),
+        sweep_seconds=0,
+        watch_seconds=3600,
+    )
+    made = {
+        "floor": _floor,
+        "real": lambda: _real(settings),
+        "without_redis": lambda: _without_redis(settings),
+    }
+    serve(made[kind], settings, port=int(port))
+
+
+if __name__ == "__main__":
+    main()
