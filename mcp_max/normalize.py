@@ -123,7 +123,7 @@ def _written(update: Update, raw: dict[str, Any], ours: Ours) -> Arrival | None:
         external_message_id=message_id,
         text=said.text,
         client_name=message.sender.full_name if message.sender and not own else None,
-        client_phone=_proven_phone(message, ours),
+        client_phone=None if own else _proven_phone(message, ours),
         media=said.media,
         reply_to=message.quoted,
     )

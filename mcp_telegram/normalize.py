@@ -151,7 +151,7 @@ def _written(message: Message, raw: dict[str, Any], reader: Reader) -> _Event:
         said,
         moment(message.date),
         "" if own or message.sender is None else message.sender.name,
-        phone=message.own_phone,
+        phone=None if own else message.own_phone,  # an operator's card is not the customer's number
         reply_to=place.message_id(answered.message_id) if answered else None,
         ref=said.text.removeprefix(START).strip() or None if said.text.startswith(START) else None,
         own=own,

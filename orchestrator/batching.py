@@ -28,6 +28,10 @@ class ChatContext:
 
     client_name: str = ""
     client_phone: str = ""
+    client_username: str = ""
+    client_profile_url: str = ""
+    client_avatar_url: str = ""
+    client_language: str = ""
     ad_id: str = ""
     ad_title: str = ""
     ad_price: str = ""

@@ -1,26 +1,23 @@
 """Who writes: the client behind a handle or an attested phone; made when nobody knows them.
 
-A handle (channel, account, external_user_id) is one client's for good. A new handle joins the client of its
-chat when an operator wrote there first, or the client with the same E.164 phone; evidence says which. All of
-it runs in the caller's transaction, under the locks of `lock_writers`, so that twenty first messages of one
-person make one client.
+A handle (channel, account, external_user_id) is one client's until an operator merges two. A new handle joins
+the client of its chat when an operator wrote there first, or the client with the same phone, if a messenger
+or a form attests it on both sides; evidence says which. Whatever else two clients share is a suggestion for
+an operator (suggestions.py). All of it runs in the caller's transaction, under the locks of `lock_writers`,
+so that twenty first messages of one person make one client.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
+from orchestrator import facts, suggestions
 from orchestrator.batching import Batch
+from orchestrator.facts import Card, Learned, Told, told_in
 from orchestrator.store.pool import Connection, Executor
 from orchestrator.store.queries import sql
-
-_E164 = re.compile(r"^\+[1-9]\d{6,14}$")
-#: Names and addresses are shown to people; what is longer is not one.
-_LONGEST_NAME = 200
-_LONGEST_EMAIL = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +44,18 @@ class Writer:
     account: str
     external_chat_id: str
     external_user_id: str | None
-    name: str | None
-    phone: str | None
-    email: str | None
+    told: tuple[Told, ...] = ()
+    ad_id: str = ""
+
+    @property
+    def phone(self) -> str | None:
+        """The phone that a vendor or a form attests."""
+        return next((word.value for word in self.told if word.kind == "phone" and word.is_attested), None)
+
+    @property
+    def source(self) -> tuple[str, str, str]:
+        """The handle as facts bear it."""
+        return (self.channel, self.account, self.external_user_id or "")
 
     @property
     def chat(self) -> tuple[str, str, str]:
@@ -66,7 +72,7 @@ class Writer:
         if self.external_user_id is not None:
             keys.append(self.handle)
         if self.phone:
-            keys.append(f"phone|{self.phone}")
+            keys.append(phone_key(self.phone))
         return keys
 
 
@@ -80,31 +86,22 @@ def handle_key(channel: str, account: str, user: str) -> str:
     return f"handle|{channel}|{account}|{user}"
 
 
-def writer_of(batch: Batch) -> Writer:
-    """The customer of a batch with what the chat and their own messages tell of them; the latest word wins.
+def phone_key(phone: str) -> str:
+    """The name of a phone's lock."""
+    return f"phone|{phone}"
 
-    In a group others write too: their phone in the customer's place would make one person of two.
-    """
-    who = batch.external_user_id
-    told = [message for message in batch.messages if who is None or message.external_user_id == who]
-    names = [message.client_name for message in told if message.client_name]
-    phones = [message.client_phone for message in told if is_e164(message.client_phone)]
-    emails = [message.client_email for message in told if message.client_email]
-    name = names[-1] if names else batch.context.client_name
+
+def writer_of(batch: Batch) -> Writer:
+    """The customer of a batch with what the chat and their own messages tell of them."""
+    ads = (item.message.meta.ad_id for item in reversed(batch.items) if item.message.meta.ad_id)
     return Writer(
         batch.channel,
         batch.account,
         batch.external_chat_id,
-        who,
-        name=name.strip()[:_LONGEST_NAME] or None,
-        phone=phones[-1] if phones else vouched if is_e164(vouched := batch.context.client_phone) else None,
-        email=emails[-1].strip()[:_LONGEST_EMAIL] or None if emails else None,
+        batch.external_user_id,
+        told=told_in(batch),
+        ad_id=next(ads, batch.context.ad_id),
     )
-
-
-def is_e164(phone: str | None) -> bool:
-    """Whether a phone is exact enough to tell people apart by it."""
-    return bool(phone and _E164.match(phone))
 
 
 async def lock_writers(connection: Connection, writers: Sequence[Writer]) -> None:
@@ -113,18 +110,21 @@ async def lock_writers(connection: Connection, writers: Sequence[Writer]) -> Non
 
 
 async def find_or_create(connection: Connection, writers: Sequence[Writer], now: datetime) -> list[int]:
-    """The client ids of `writers`, in their order; rows locked, missing name, phone and email filled in."""
+    """The client ids of `writers`, in their order; rows locked, what they tell of themselves filled in."""
     if not writers:
         return []
     found = await connection.fetch(sql("find_clients"), *_columns(writers))
     joins = [_join(writer, row) for writer, row in zip(writers, found, strict=True)]
-    ids = await _create_missing(connection, joins, now)
+    ids, learned = await _create_missing(connection, joins, now)
     known = [(join.client_id, join.writer) for join in joins if join.client_id is not None]
     if known:
-        await _lock_and_fill(connection, known, now)
+        learned += await _lock_and_fill(connection, known, now)
     await _add_handles(
         connection, [(join, id_) for join, id_ in zip(joins, ids, strict=True) if join.evidence], now
     )
+    await facts.store(connection, learned, now)
+    ads = {id_: writer.ad_id for id_, writer in zip(ids, writers, strict=True) if writer.ad_id}
+    await suggestions.suggest(connection, learned, ads, now)
     return ids
 
 
@@ -157,23 +157,6 @@ class _Join:
     evidence: str
 
 
-@dataclass(slots=True)
-class _Learned:
-    """What is known about a client; the first word stands."""
-
-    name: str | None = None
-    phone: str | None = None
-    email: str | None = None
-
-    def learn(self, writer: Writer) -> bool:
-        """Take what was not known; whether there was anything."""
-        before = (self.name, self.phone, self.email)
-        self.name = self.name or writer.name
-        self.phone = self.phone or writer.phone
-        self.email = self.email or writer.email
-        return before != (self.name, self.phone, self.email)
-
-
 def _join(writer: Writer, row: asyncpg.Record) -> _Join:
     if row["by_identity"] is not None:
         return _Join(writer, row["by_identity"], "")
@@ -200,17 +183,20 @@ def _columns(writers: Sequence[Writer]) -> tuple[list[str | None], ...]:
     )
 
 
-async def _create_missing(connection: Connection, joins: Sequence[_Join], now: datetime) -> list[int]:
-    """A client for each; writers of one group that share a key share the new client."""
+async def _create_missing(
+    connection: Connection, joins: Sequence[_Join], now: datetime
+) -> tuple[list[int], list[Learned]]:
+    """A client for each, with what was learned of the new ones; writers who share a key share the client."""
     slot_of = _slots([join.writer for join in joins if join.client_id is None])
     made: list[int] = []
+    told: list[tuple[int, list[Told], Writer]] = []
     if slot_of:
-        newcomers = [_Learned() for _ in range(max(slot_of.values()) + 1)]
-        for writer, slot in slot_of.items():
-            newcomers[slot].learn(writer)
-        rows = await connection.fetch(sql("create_clients"), *_facts(newcomers), now)
+        cards = [Card() for _ in range(max(slot_of.values()) + 1)]
+        told = [(slot, cards[slot].learn(one.told, one.source), one) for one, slot in slot_of.items()]
+        rows = await connection.fetch(sql("create_clients"), *_shown(cards), now)
         made = sorted(row["id"] for row in rows)
-    return [made[slot_of[join.writer]] if join.client_id is None else join.client_id for join in joins]
+    ids = [made[slot_of[join.writer]] if join.client_id is None else join.client_id for join in joins]
+    return ids, [Learned(made[slot], word, writer.source) for slot, words, writer in told for word in words]
 
 
 def _slots(writers: Sequence[Writer]) -> dict[Writer, int]:
@@ -241,15 +227,22 @@ async def _add_handles(connection: Connection, added: Sequence[tuple[_Join, int]
 
 async def _lock_and_fill(
     connection: Connection, writers: Sequence[tuple[int, Writer]], now: datetime
-) -> None:
+) -> list[Learned]:
     """Keep others from the clients' cases, and note what is new about them."""
     rows = await connection.fetch(sql("lock_clients"), sorted({client_id for client_id, _ in writers}))
-    known = {row["id"]: _Learned(row["name"], row["phone"], row["email"]) for row in rows}
-    learned = {client_id: known[client_id] for client_id, writer in writers if known[client_id].learn(writer)}
-    if learned:
-        await connection.execute(sql("fill_clients"), list(learned), *_facts(learned.values()), now)
+    cards = {row["id"]: facts.card_of(row) for row in rows}
+    before = {id_: (card.name, card.phone, card.email) for id_, card in cards.items()}
+    learned = [
+        Learned(client_id, word, writer.source)
+        for client_id, writer in writers
+        for word in cards[client_id].learn(writer.told, writer.source)
+    ]
+    changed = {id_: card for id_, card in cards.items() if before[id_] != (card.name, card.phone, card.email)}
+    if changed:
+        await connection.execute(sql("fill_clients"), list(changed), *_shown(changed.values()), now)
+    return learned
 
 
-def _facts(learned: Iterable[_Learned]) -> tuple[list[str | None], ...]:
-    each = list(learned)
+def _shown(cards: Iterable[Card]) -> tuple[list[str | None], ...]:
+    each = list(cards)
     return ([one.name for one in each], [one.phone for one in each], [one.email for one in each])

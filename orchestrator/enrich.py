@@ -138,4 +138,11 @@ def _of_chat(chat: ChatInfo) -> ChatContext:
 
 def _with_profile(context: ChatContext, profile: Profile) -> ChatContext:
     name = profile.name_untrusted or profile.username_untrusted
-    return replace(context, client_name=name, client_phone=profile.phone)
+    return replace(
+        context,
+        client_name=name,
+        client_phone=profile.phone,
+        client_username=profile.username_untrusted,
+        client_avatar_url=profile.avatar_url,
+        client_language=profile.language,
+    )

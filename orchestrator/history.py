@@ -12,7 +12,7 @@ import asyncpg
 from core.jsontext import write_json
 from core.messages import IncomingMessage, Media
 from orchestrator.batching import Batch, Item, taking_edits_as_messages, target_of
-from orchestrator.clients import is_e164
+from orchestrator.phones import is_e164
 from orchestrator.store.pool import Connection, Executor
 from orchestrator.store.queries import sql
 
@@ -126,7 +126,7 @@ async def write(connection: Connection, news: Sequence[tuple[Novelty, Place]], n
     """Add the new items and apply the changes, each kind in one statement."""
     rows = [_row(item, place) for novelty, place in news for item in novelty.items]
     if rows:
-        await connection.execute(sql("write_messages"), *_columns(rows, 18), now)
+        await connection.execute(sql("write_messages"), *_columns(rows, 19), now)
 
 
 async def change(connection: Connection, news: Sequence[Novelty], now: datetime) -> None:
@@ -240,6 +240,7 @@ def _row(item: Item, place: Place) -> tuple[Any, ...]:
         message.timestamp,
         item.edited_at,
         item.deleted_at,
+        place.user,
     )
 
 

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from core.clock import Clock
 from core.errors import AuthFailed, ChannelError, PeerUnreachable, PlanRequired, SessionLost
-from orchestrator.clients import get_client, is_e164
 from orchestrator.manifests import KnowsManifests, Manifest
 from orchestrator.recent import Recent
 from orchestrator.store.pool import Executor, Pool
@@ -81,12 +80,12 @@ class Reach:
         chats = [
             chat for chat in await chats_of(self._pool, client_id) if chat.channel in self._channels.names
         ]
-        client = await get_client(self._pool, client_id)
         if chosen := await self._answerable(chats):
             return Way(chosen.channel, chosen.account, chosen.external_chat_id)
-        if client is None or not is_e164(client.phone):
+        phone = await self._pool.fetchval(sql("attested_phone"), client_id)
+        if phone is None:
             return NoWay(TOO_LATE if chats else NOBODY)
-        return await self._first_to(client.phone)
+        return await self._first_to(phone)
 
     async def _answerable(self, chats: Sequence[KnownChat]) -> KnownChat | None:
         served = sorted({chat.channel for chat in chats})

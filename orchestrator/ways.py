@@ -12,7 +12,7 @@ from datetime import datetime
 from core.ids import AccountId, ChannelName, ChatId
 from core.messages import OutgoingMessage
 from orchestrator.appeals import find_open
-from orchestrator.clients import chat_key, handle_key
+from orchestrator.clients import chat_key, handle_key, phone_key
 from orchestrator.store.pool import Connection
 from orchestrator.store.queries import sql
 
@@ -37,7 +37,7 @@ class Way:
         """What to lock beside the asked chat."""
         keys = [chat_key(self.channel, self.account, self.external_chat_id)]
         if self.phone:
-            keys += [handle_key(self.channel, self.account, self.external_chat_id), f"phone|{self.phone}"]
+            keys += [handle_key(self.channel, self.account, self.external_chat_id), phone_key(self.phone)]
         return keys
 
     def address(self, message: OutgoingMessage) -> OutgoingMessage:

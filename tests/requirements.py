@@ -40,4 +40,5 @@ PROMISES: dict[str, str] = {
     "watch": "A lost subscription or session is told everywhere, and mended where that takes from nobody.",
     "sweep": "What a silent webhook lost is taken in from the vendor's history, once.",
     "settings": "Bad configuration stops the start with the full list of what is wrong.",
+    "attested": "Handles become one client only by what a messenger or a form attests, or by an operator.",
 }

@@ -30,11 +30,11 @@ async def test_the_first_message_opens_a_case_and_the_next_ones_join_it(here: Sc
 
 
 async def test_a_case_is_of_one_channel_and_one_account(here: Scene) -> None:
-    phone = "+79161234567"
+    vouched = ChatContext(client_phone="+79161234567")
     resolved = [
-        await here.resolve(message("1", client_phone=phone)),
-        await here.resolve(message("1", client_phone=phone, account="second")),
-        await here.resolve(message("1", client_phone=phone, channel="whatsapp")),
+        await here.resolve(message("1"), context=vouched),
+        await here.resolve(message("1", account="second"), context=vouched),
+        await here.resolve(message("1", channel="whatsapp"), context=vouched),
     ]
 
     assert len({one.client_id for one in resolved}) == 1

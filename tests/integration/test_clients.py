@@ -78,7 +78,7 @@ async def test_twenty_handles_with_one_phone_at_once_make_one_client(here: Scene
 
 
 async def test_a_form_with_a_known_phone_is_that_client(here: Scene) -> None:
-    known = await here.resolve(message("1", client_phone="+79161234567"))
+    known = await here.resolve(message("1", channel="telegram", client_phone="+79161234567"))
     form = await here.resolve(
         message(
             "f1", channel="form", external_user_id="+79161234567", client_phone="+79161234567", chat="form-1"

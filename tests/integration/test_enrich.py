@@ -21,7 +21,13 @@ CHAT = ChatInfo(
     ad_price="20 000 ₽",
     ad_url="https://avito.ru/9",
 )
-CONTEXT = ChatContext("Анна", "", "9", "iPhone 12", "20 000 ₽", "https://avito.ru/9")
+CONTEXT = ChatContext(
+    client_name="Анна",
+    ad_id="9",
+    ad_title="iPhone 12",
+    ad_price="20 000 ₽",
+    ad_url="https://avito.ru/9",
+)
 ALL = frozenset({"ShowsChats", "ResolvesMedia", "KnowsProfiles"})
 
 
@@ -213,7 +219,7 @@ async def test_a_user_without_a_name_is_called_by_their_handle() -> None:
 
     _, context = await Enricher(facts, facts, seconds=5).enrich([message("1")])
 
-    assert context == ChatContext(client_name="anna_kim")
+    assert context == ChatContext(client_name="anna_kim", client_username="anna_kim")
 
 
 @pytest.mark.parametrize("parts", [frozenset(), frozenset({"SendsImages"}), None])

@@ -23,6 +23,7 @@ from core.keys import Keys, QueueKeys
 from core.messages import IncomingMessage
 from core.observability import Metrics
 from orchestrator.app import Orchestrator
+from orchestrator.batching import ChatContext
 from orchestrator.channels import Channels
 from orchestrator.close_now import Gathering
 from orchestrator.gauges import Gauges
@@ -105,14 +106,14 @@ class Agents:
         answer = await self._operations[name].call(arguments)
         return answer.model_dump(mode="json")
 
-    async def customer(self, *texts: str, chat: str = CHAT, **more: Any) -> None:
-        """A customer has written and been silent: their turn is ready."""
+    async def customer(self, *texts: str, chat: str = CHAT, vouched: str = "", **more: Any) -> None:
+        """A customer has written and been silent: their turn is ready. `vouched`: a phone by the vendor."""
         number = await self.here.value("SELECT count(*) FROM messages_history")
         said: Sequence[IncomingMessage] = [
             message(f"{chat}-{number + place}", text, second=number + place, chat=chat, **more)
             for place, text in enumerate(texts)
         ]
-        await self.here.resolve(*said)
+        await self.here.resolve(*said, context=ChatContext(client_phone=vouched))
         await self.desk.bell.ring()
 
     async def types(self, *texts: str, chat: str = CHAT) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import ChannelError, IdempotencyConflict, PeerUnreachable, SessionLost, VendorDown
 from core.messages import OutgoingMessage
+from orchestrator.batching import ChatContext
 from orchestrator.manifests import Manifest
 from orchestrator.reach import KnownChat, answerable
 from orchestrator.store import outbound
@@ -37,7 +38,7 @@ async def form(agents: Agents, text: str = "Разбит экран", phone: str
 
 async def wrote(agents: Agents, chat: str = "a1", **more: Any) -> None:
     """The client with that phone has written there, and was answered."""
-    given: dict[str, Any] = {"external_user_id": f"of-{chat}", "client_phone": PHONE, **more}
+    given: dict[str, Any] = {"external_user_id": f"of-{chat}", "vouched": PHONE, **more}
     await agents.customer("Здравствуйте", chat=chat, **given)
     await agents.reply(await agents.turn(), "Добрый день")
 
@@ -95,7 +96,7 @@ async def test_a_chat_that_has_refused_us_is_passed_over(agents: Agents) -> None
 @pytest.mark.promise("no-mixing")
 async def test_a_chat_in_which_others_write_too_is_no_place_for_an_answer(agents: Agents) -> None:
     await wrote(agents, "family")
-    await wrote(agents, "family", external_user_id="boris", client_phone=None)
+    await wrote(agents, "family", external_user_id="boris", vouched="")
     await form(agents)
 
     assert (await agents.turn())["can_reply"] is False
@@ -104,9 +105,9 @@ async def test_a_chat_in_which_others_write_too_is_no_place_for_an_answer(agents
 @pytest.mark.promise("no-mixing")
 async def test_a_group_in_which_others_write_at_the_same_time_is_no_place_either(agents: Agents) -> None:
     """All of a batch is the history of one client; whoever else wrote in it reads along."""
-    anna = message("1", chat="family", external_user_id="anna", client_phone=PHONE)
+    anna = message("1", chat="family", external_user_id="anna")
     boris = message("2", chat="family", second=1, external_user_id="boris")
-    await agents.here.resolve(anna, boris)
+    await agents.here.resolve(anna, boris, context=ChatContext(client_phone=PHONE))
     await agents.reply(await agents.turn(), "Добрый день")
     await form(agents)
 
@@ -115,7 +116,7 @@ async def test_a_group_in_which_others_write_at_the_same_time_is_no_place_either
 
 @pytest.mark.promise("no-mixing")
 async def test_a_chat_of_another_client_is_never_chosen(agents: Agents) -> None:
-    await wrote(agents, "a1", client_phone="+79009999999")
+    await wrote(agents, "a1", vouched="+79009999999")
     await form(agents)
 
     assert (await agents.turn())["can_reply"] is False
@@ -170,7 +171,7 @@ async def test_a_window_that_closed_meanwhile_is_told(agents: Agents) -> None:
 async def test_a_reaction_does_not_open_a_window(agents: Agents) -> None:
     """Nor does taking a message back: the messengers count from the last message."""
     agents.messengers.manifests["instagram"] = DAILY
-    client = {"channel": "instagram", "external_user_id": "of-i1", "client_phone": PHONE}
+    client = {"channel": "instagram", "external_user_id": "of-i1", "vouched": PHONE}
     await wrote(agents, "i1", **client)
     await agents.customer("❤️", chat="i1", event="reaction", reply_to="of-last-year", **client)
     await agents.here.pool.execute(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,3 +159,16 @@ def _nothing_is_lost(body: Any) -> None:
 
 def test_a_picture_is_marked_as_the_senders_mark_it() -> None:
     assert IMAGE_MARK == IMAGE_FINGERPRINT
+
+
+@pytest.mark.promise("attested")
+def test_an_operator_who_shares_their_own_contact_does_not_give_the_customer_their_phone() -> None:
+    """In a business chat the owner writes by hand; their card bears their own id, which is not the customer's."""
+    body = payload("business_owner_text")
+    owner = body["business_message"]["from"]
+    card = {"phone_number": "79030000009", "first_name": "Shop", "user_id": owner["id"]}
+    body["business_message"] = {**body["business_message"], "contact": card}
+
+    [arrival] = meaning(body).arrivals
+    assert arrival.message.event == "operator_message"
+    assert arrival.message.client_phone is None

@@ -14,17 +14,15 @@ CREATE TABLE client_facts (
     last_at          timestamptz NOT NULL,
     CONSTRAINT client_facts_kind
         CHECK (kind IN ('name', 'phone', 'email', 'username', 'profile_url', 'avatar_url', 'language')),
-    CONSTRAINT client_facts_evidence CHECK (evidence IN ('vendor', 'form', 'claimed')),
+    CONSTRAINT client_facts_evidence CHECK (evidence IN ('vendor', 'form', 'claimed', 'mentioned')),
     CONSTRAINT client_facts_once UNIQUE (client_id, kind, value, channel, account, external_user_id)
 );
 COMMENT ON COLUMN client_facts.evidence IS
-    'vendor: attested by the messenger itself; form: given in a form; claimed: anybody may have written it';
+    'vendor: attested by the messenger; form: given in a form; claimed: a producer says so; mentioned: in a text';
 COMMENT ON COLUMN client_facts.external_user_id IS 'the handle that the fact came with; empty: none was known';
 
--- find_clients: a client by a phone that a form or a vendor attests.
-CREATE INDEX client_facts_phone ON client_facts (value, client_id)
-    WHERE kind = 'phone' AND evidence IN ('vendor', 'form');
--- suggest_links: others with the same words.
+-- find_clients: a client by a phone that a form or a vendor attests; suggest_links: by the others, too.
+CREATE INDEX client_facts_phone ON client_facts (value, client_id) WHERE kind = 'phone';
 CREATE INDEX client_facts_words ON client_facts (kind, lower(value)) WHERE kind IN ('name', 'email', 'username');
 
 -- What is known so far has no date but the client's own; a phone is as good as its client's best channel.

@@ -9,7 +9,8 @@ FROM (
 ) AS ordered
 
 -- name: find_clients
--- by_chat: whose chat this is, for those who come without a known handle. LATERAL ... LIMIT 1: each a lookup.
+-- by_chat: whose chat this is, for those who come without a known handle. by_phone: only by a phone that is
+-- attested, as the asked one is. LATERAL ... LIMIT 1: each a lookup.
 SELECT handle.client_id AS by_identity, phone.id AS by_phone, chat.client_id AS by_chat, other.known AS chat_has_handle
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
     WITH ORDINALITY AS asked (channel, account, external_user_id, phone, external_chat_id, ord)
@@ -19,8 +20,10 @@ LEFT JOIN LATERAL (
         AND i.external_user_id = asked.external_user_id LIMIT 1
 ) AS handle ON true
 LEFT JOIN LATERAL (
-    SELECT c.id FROM clients AS c
-    WHERE handle.client_id IS NULL AND c.phone = asked.phone ORDER BY c.id LIMIT 1
+    SELECT f.client_id AS id FROM client_facts AS f
+    WHERE handle.client_id IS NULL AND f.kind = 'phone' AND f.value = asked.phone
+        AND f.evidence IN ('vendor', 'form')
+    ORDER BY f.client_id LIMIT 1
 ) AS phone ON true
 LEFT JOIN LATERAL (
     SELECT m.client_id FROM messages_history AS m
@@ -49,14 +52,40 @@ FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) AS new
 ON CONFLICT ON CONSTRAINT identities_handle DO NOTHING
 
 -- name: lock_clients
-SELECT id, name, phone, email FROM clients WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE
+-- With what is known of them: kind, evidence, channel, account, handle and value of each fact.
+SELECT c.id, c.name, c.phone, c.email, ARRAY(
+    SELECT concat_ws(E'\x1f', f.kind, f.evidence, f.channel, f.account, f.external_user_id, f.value)
+    FROM client_facts AS f WHERE f.client_id = c.id
+) AS facts
+FROM clients AS c WHERE c.id = ANY($1::bigint[]) ORDER BY c.id FOR NO KEY UPDATE OF c
 
 -- name: fill_clients
 UPDATE clients AS c
-SET name = coalesce(c.name, learned.name), phone = coalesce(c.phone, learned.phone),
-    email = coalesce(c.email, learned.email), updated_at = $5
+SET name = learned.name, phone = learned.phone, email = learned.email, updated_at = $5
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS learned (id, name, phone, email)
 WHERE c.id = learned.id
+
+-- name: add_facts
+-- Said again: the latest time, and the better evidence of the two.
+INSERT INTO client_facts (client_id, kind, value, evidence, channel, account, external_user_id, first_at, last_at)
+SELECT new.client_id, new.kind, new.value, new.evidence, new.channel, new.account, new.external_user_id, $8, $8
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+    AS new (client_id, kind, value, evidence, channel, account, external_user_id)
+ON CONFLICT ON CONSTRAINT client_facts_once DO UPDATE
+SET last_at = greatest(client_facts.last_at, excluded.last_at), evidence = CASE
+    WHEN array_position(ARRAY['mentioned', 'claimed', 'form', 'vendor'], excluded.evidence)
+        > array_position(ARRAY['mentioned', 'claimed', 'form', 'vendor'], client_facts.evidence)
+    THEN excluded.evidence ELSE client_facts.evidence END
+
+-- name: facts_of_client
+SELECT kind, value, evidence, channel, account, external_user_id, first_at, last_at
+FROM client_facts WHERE client_id = $1
+
+-- name: attested_phone
+-- The number that may be written to first: the shown one if it is attested, else the best and latest that is.
+SELECT f.value FROM client_facts AS f JOIN clients AS c ON c.id = f.client_id
+WHERE f.client_id = $1 AND f.kind = 'phone' AND f.evidence IN ('vendor', 'form')
+ORDER BY f.value = c.phone DESC, f.evidence = 'vendor' DESC, f.last_at DESC LIMIT 1
 
 -- name: get_client
 SELECT id, name, phone, email, telegram_id, avito_id, vk_id, whatsapp_id, max_id, instagram_id
