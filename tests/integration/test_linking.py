@@ -23,8 +23,8 @@ async def here(database_url: str) -> AsyncIterator[Scene]:
 
 async def attested(here: Scene, **more: Any) -> int:
     """A client on Telegram who has shared their own contact."""
-    given = {"channel": "telegram", "chat": "t1", "external_user_id": "t1", "client_phone": PHONE, **more}
-    return (await here.resolve(message("t", **given))).client_id or 0
+    own: dict[str, Any] = {"external_user_id": "t1", "client_phone": PHONE, **more}
+    return (await here.resolve(message("t", channel="telegram", chat="t1", **own))).client_id or 0
 
 
 async def on_avito(here: Scene, text: str = "", **more: Any) -> int:
@@ -114,7 +114,7 @@ async def test_two_clients_who_turn_out_to_have_one_phone_stay_two(here: Scene) 
 
 
 async def test_the_same_email_is_a_suggestion(here: Scene) -> None:
-    form = {"channel": "form", "client_email": "Anna@example.org"}
+    form: dict[str, Any] = {"channel": "form", "client_email": "Anna@example.org"}
     first = await here.resolve(message("1", chat="f1", external_user_id="+79160000001", **form))
     second = await here.resolve(
         message("2", channel="vk", chat="v", external_user_id="v", client_email="anna@example.org")
@@ -135,7 +135,7 @@ async def test_the_same_public_name_on_two_messengers_is_a_suggestion(here: Scen
 
 
 async def test_a_name_says_something_only_about_the_same_ad(here: Scene) -> None:
-    ad = {"meta": {"ad_id": "42"}}
+    ad: dict[str, Any] = {"meta": {"ad_id": "42"}}
     await on_avito(here, client_name="Анна Ким", **ad)
     await here.resolve(message("2", channel="vk", chat="v", external_user_id="v", client_name="Анна Ким"))
     assert await here.rows(SUGGESTED) == []
@@ -164,7 +164,8 @@ async def test_what_the_vendor_shared_last_is_the_phone(here: Scene) -> None:
 
     for number, phone in (("1", new), ("2", PHONE), ("3", new)):
         here.pass_time(10)
-        told = {"client_phone": phone, "client_name": f"Имя {number}", "external_user_id": "t1"}
+        told: dict[str, Any] = {"client_phone": phone, "client_name": f"Имя {number}"}
+        told["external_user_id"] = "t1"
         await here.resolve(message(number, channel="telegram", chat="t1", second=int(number), **told))
 
     client = await get_client(here.pool, anna)
@@ -177,7 +178,7 @@ async def test_what_the_vendor_shared_last_is_the_phone(here: Scene) -> None:
 
 async def test_a_form_does_not_replace_what_the_vendor_attests(here: Scene) -> None:
     anna = await attested(here)
-    form = {"channel": "form", "chat": "f", "external_user_id": PHONE, "client_phone": PHONE}
+    form: dict[str, Any] = {"channel": "form", "chat": "f", "external_user_id": PHONE, "client_phone": PHONE}
     await here.resolve(message("f", **form))
 
     assert await here.value("SELECT phone FROM clients WHERE id = $1", anna) == PHONE

@@ -163,7 +163,7 @@ def test_a_picture_is_marked_as_the_senders_mark_it() -> None:
 
 @pytest.mark.promise("attested")
 def test_an_operator_who_shares_their_own_contact_does_not_give_the_customer_their_phone() -> None:
-    """In a business chat the owner writes by hand; their card bears their own id, which is not the customer's."""
+    """In a business chat the owner writes by hand; a card with their own id is no word on the customer."""
     body = payload("business_owner_text")
     owner = body["business_message"]["from"]
     card = {"phone_number": "79030000009", "first_name": "Shop", "user_id": owner["id"]}
