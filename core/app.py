@@ -86,7 +86,8 @@ def build_app(parts: ServiceParts, *, mcp: bool = True) -> Starlette:
                 yield
 
     app = Starlette(
-        routes=[*_routes(parts), *parts.public_routes, *mcp_routes],
+        # Webhooks first: routes are tried one after the other, and theirs is the path under load.
+        routes=[*parts.public_routes, *_routes(parts), *mcp_routes],
         lifespan=lifespan,
         middleware=[Middleware(StripHeaderSpaces)],
         exception_handlers={404: _not_found, 405: _not_allowed, Exception: _failed},

@@ -9,6 +9,8 @@ from core.messages import NUL
 
 #: Levels of a vendor's own body that are kept.
 DEEPEST = 32
+#: Types of which every value can be stored: they cost no call, and a body is full of them.
+_PLAIN = frozenset({int, float, bool, type(None)})
 
 
 class UnreadableError(ValueError):
@@ -51,11 +53,19 @@ def storable(value: Any, *, longest: int | None = None, depth: int = 0) -> Any:
     if depth > DEEPEST:
         raise UnreadableError("nested too deeply")
     if isinstance(value, str):
-        return without_surrogates(without_nul(value[:longest]))
+        return _text(value[:longest])
     if isinstance(value, list):
-        return [storable(item, longest=longest, depth=depth + 1) for item in value]
+        return [
+            item if type(item) in _PLAIN else storable(item, longest=longest, depth=depth + 1)
+            for item in value
+        ]
     if isinstance(value, dict):
         return {
-            storable(key): storable(item, longest=longest, depth=depth + 1) for key, item in value.items()
+            _text(key): item if type(item) in _PLAIN else storable(item, longest=longest, depth=depth + 1)
+            for key, item in value.items()
         }
     return value
+
+
+def _text(text: str) -> str:
+    return text if text.isascii() and NUL not in text else without_surrogates(without_nul(text))

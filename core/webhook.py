@@ -7,7 +7,8 @@ logged.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import structlog
@@ -70,8 +71,7 @@ def webhook_routes(
     `count` is told the outcome of every event.
     """
     door = _Door(channel_name, accounts, inbox, dead, count, listener or Deaf())
-    checks = any(isinstance(channel, ShakesHands) for channel in accounts.values())
-    methods = ["POST", "GET"] if checks else ["POST"]
+    methods = ["POST", "GET"] if door.shakes_hands else ["POST"]
     path = f"/webhook/{channel_name}"
     return [
         Route(path + rest, door.receive, methods=methods)
@@ -101,23 +101,26 @@ class _Door:
 
     async def _receive(self, request: Request) -> Response:
         addressed = self._addressed(request)
-        self._refuse_strangers(request, addressed)
-        shown = _shown(request, await self._body(request))
-        agreed = next(filter(None, (_handshake(channel, shown) for channel in addressed)), None)
-        if agreed is not None:
+        shown = _shown(request)
+        outside = shown.method == "POST" and self._proved_outside_the_body
+        if outside:
+            addressed = _believed(addressed, shown)
+        shown = replace(shown, body=await self._body(request))
+        if self.shakes_hands and (agreed := _agreed(addressed, shown)) is not None:
             return PlainTextResponse(agreed)
-        believed = [channel for channel in addressed if shown.method == "POST" and channel.verify(shown)]
-        if not believed:
-            raise Problem(_unauthentic())
+        believed = addressed if outside else _believed(addressed, shown)
         await self._take(believed, shown.body, request.headers.get("content-type", ""))
         return _ANSWERS[believed[0].capabilities.webhook_answer]
 
-    def _refuse_strangers(self, request: Request, addressed: Sequence[Channel]) -> None:
-        """Before the body is read, where the body proves nothing: it may be tens of megabytes."""
-        outside = self._some.capabilities.webhook_authenticity in ("path_secret", "secret_header")
-        shown = _shown(request, b"")
-        if outside and shown.method == "POST" and not any(channel.verify(shown) for channel in addressed):
-            raise Problem(_unauthentic())
+    @cached_property
+    def shakes_hands(self) -> bool:
+        """Whether the vendor checks an address before it delivers there."""
+        return any(isinstance(channel, ShakesHands) for channel in self.accounts.values())
+
+    @property
+    def _proved_outside_the_body(self) -> bool:
+        """Then strangers are refused before their body is read: it may be tens of megabytes."""
+        return self._some.capabilities.webhook_authenticity in ("path_secret", "secret_header")
 
     def _addressed(self, request: Request) -> list[Channel]:
         """The account of the path; without one the default, or all where they share an address."""
@@ -189,10 +192,19 @@ class _Door:
         self.count("dead_letter")
 
 
-def _shown(request: Request, body: bytes) -> WebhookRequest:
+def _believed(channels: Sequence[Channel], shown: WebhookRequest) -> list[Channel]:
+    """Those to whom it is an authentic delivery, one at least."""
+    believed = [channel for channel in channels if shown.method == "POST" and channel.verify(shown)]
+    if not believed:
+        raise Problem(_unauthentic())
+    return believed
+
+
+def _shown(request: Request) -> WebhookRequest:
+    """All but the body."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
     return WebhookRequest(
-        body,
+        b"",
         headers,
         secret=request.path_params.get("secret", ""),
         method="POST" if request.method == "POST" else "GET",
@@ -200,8 +212,10 @@ def _shown(request: Request, body: bytes) -> WebhookRequest:
     )
 
 
-def _handshake(channel: Channel, shown: WebhookRequest) -> str | None:
-    return channel.handshake(shown) if isinstance(channel, ShakesHands) else None
+def _agreed(channels: Sequence[Channel], shown: WebhookRequest) -> str | None:
+    """What to answer to a check of our address; None when it is none."""
+    asked = (channel.handshake(shown) for channel in channels if isinstance(channel, ShakesHands))
+    return next(filter(None, asked), None)
 
 
 def _unauthentic() -> Response:
