@@ -26,7 +26,7 @@ from core.deadletters import DeadLetters
 from core.echoes import Echoes
 from core.files import FileLinks, file_paths, file_routes, files_address
 from core.ids import AccountId, ChannelName
-from core.inbox import Inbox
+from core.inbox import Inbox, Pace
 from core.keys import Keys
 from core.known_chats import KnownChats
 from core.media_fetch import MediaFetcher
@@ -94,7 +94,7 @@ class _Wiring(Generic[S, C]):
         self._metrics = Metrics()
         spool = Spool(Path(made.settings.spool_dir) / f"{made.service.name}.sqlite")
         patience = made.settings.redis_timeout_seconds
-        self._inbox = Inbox(self._redis, self._keys, spool, patience=patience)
+        self._inbox = Inbox(self._redis, self._keys, spool, pace=Pace(patience))
         self._media = httpx.AsyncClient(timeout=_FETCH_SECONDS, trust_env=False)
         stores = TokenStores(self._redis, self._keys, ChannelName(made.service.channel))
         self._channels = {

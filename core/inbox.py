@@ -11,6 +11,7 @@ import json
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -18,10 +19,12 @@ import structlog
 from redis.asyncio import Redis
 
 from core.channel import Arrival
+from core.clock import Clock, SystemClock
 from core.echoes import REDIS_AWAY
 from core.errors import StorageDown
 from core.jsontext import without_surrogates, write_json
 from core.keys import Keys
+from core.messages import IncomingMessage
 from core.scripts import load_script
 from core.spool import Spool
 
@@ -62,11 +65,18 @@ class _Caller(NamedTuple):
             self.answer.set_exception(StorageDown(why))
 
 
-class Inbox:
-    """Stores arrivals while `run()` is entered.
+class Pace(NamedTuple):
+    """In seconds: the longest wait for Redis, and the pause between attempts to drain the spool."""
 
-    In seconds: `patience`, the longest wait for Redis; `retry`, the pause between attempts to drain.
-    """
+    patience: float = 1.0
+    retry: float = 1.0
+
+
+_USUAL = Pace()
+
+
+class Inbox:
+    """Stores arrivals while `run()` is entered; `seen_ttl`, in seconds, is how long it recognises repeats."""
 
     def __init__(
         self,
@@ -75,17 +85,18 @@ class Inbox:
         spool: Spool,
         *,
         seen_ttl: float = SEEN_TTL_SECONDS,
-        patience: float = 1.0,
-        retry: float = 1.0,
+        pace: Pace = _USUAL,
+        clock: Clock | None = None,
     ) -> None:
         self.counts: Counter[Stored] = Counter()
         self._put_script = load_script(redis, "inbox_put")
         self._keys = keys
+        self._clock = clock or SystemClock()
         self._queue = keys.incoming.source
         self._spool = spool
         self._seen_ttl = str(int(seen_ttl * 1000))
-        self._patience = patience
-        self._retry = retry
+        self._patience = pace.patience
+        self._retry = pace.retry
         self._callers: deque[_Caller] = deque()
         self._called = asyncio.Event()
         self._spooled = asyncio.Event()
@@ -98,7 +109,8 @@ class Inbox:
             raise StorageDown("The inbox is closed.")
         if not arrivals:
             return []
-        entries = [_entry(arrival) for arrival in arrivals]
+        now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
+        entries = [_entry(arrival, now) for arrival in arrivals]
         caller = _Caller(entries, asyncio.get_running_loop().create_future())
         self._callers.append(caller)
         self._called.set()
@@ -168,7 +180,7 @@ class Inbox:
     async def _store(self, entries: list[_Entry]) -> list[Stored]:
         stored = None if self._spool.waiting else await self._pushed_if_up(entries)
         if stored is None:
-            await self._spool.append([write_json(entry._asdict()) for entry in entries])
+            await self._spool.append([write_json(_marked(entry)._asdict()) for entry in entries])
             self._note_spool()
             stored = ["spooled"] * len(entries)
         self.counts.update(stored)
@@ -222,17 +234,25 @@ class Inbox:
         before.clear()
 
 
-def _entry(arrival: Arrival) -> _Entry:
-    message = arrival.message
-    if arrival.own and message.event != "operator_message":
-        message = message.model_copy(update={"own": True})
+def _entry(arrival: Arrival, received_at: datetime) -> _Entry:
+    event_key = without_surrogates(arrival.event_key)
+    known: dict[str, object] = {"received_at": received_at, "event_key": event_key}
+    if arrival.own and arrival.message.event != "operator_message":
+        known["own"] = True
+    message = arrival.message.model_copy(update=known)
     return _Entry(
         channel=message.channel,
         account=message.account,
         chat_id=message.external_chat_id,
         message_id=message.external_message_id,
-        event_key=without_surrogates(arrival.event_key),
+        event_key=event_key,
         own=arrival.own,
         fingerprint=without_surrogates(arrival.fingerprint),
         payload=message.model_dump_json(),
     )
+
+
+def _marked(entry: _Entry) -> _Entry:
+    """The entry of a message that tells of its wait on the disk."""
+    message = IncomingMessage.model_validate_json(entry.payload).model_copy(update={"spooled": True})
+    return entry._replace(payload=message.model_dump_json())

@@ -106,7 +106,7 @@ class Keys:
         return self.dead(door) if state == "waiting" else self.dead_replayed(door)
 
     def seen(self, channel: str, account: str, event_key: str) -> str:
-        """Set while a vendor's event is remembered, so that a repeated webhook is queued once."""
+        """How often a vendor's event came, while it is remembered: a repeated webhook is queued once."""
         return f"{self.prefix}seen:{channel}:{account}:{event_key}"
 
     def sent(self, channel: str, account: str, message_id: str) -> str:

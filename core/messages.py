@@ -209,6 +209,9 @@ class IncomingMessage(_Frozen):
     meta: Meta = Meta()
     reply_to: Reference = None
     own: bool = Field(default=False, description="an edit, deletion or reaction by the business itself")
+    received_at: UtcTime | None = Field(default=None, description="when our webhook had it")
+    spooled: bool = Field(default=False, description="it waited on the webhook's disk: Redis was away")
+    event_key: Text = Field(default="", description="the vendor's event, as repeats are recognised by it")
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from core.app import build_app
 from core.auth import KeyRing
 from core.clock import SystemClock
 from core.connections import redis_client
-from core.inbox import Inbox
+from core.inbox import Inbox, Pace
 from core.keys import Keys
 from core.observability import Metrics, configure_logging
 from core.registry import service
@@ -44,7 +44,7 @@ def _app(common: ServiceSettings, forms: FormSettings, ring: KeyRing) -> Starlet
         clock=clock,
         patience=patience,
     )
-    inbox = Inbox(redis, keys, Spool(Path(common.spool_dir) / "form_api.sqlite"), patience=patience)
+    inbox = Inbox(redis, keys, Spool(Path(common.spool_dir) / "form_api.sqlite"), pace=Pace(patience))
     desk = FormDesk(forms, inbox=inbox, limit=limit, clock=clock, metrics=Metrics())
     parts = service_parts(desk, ring, connections=lambda: redis, allowed_hosts=common.allowed_hosts)
     return build_app(parts, mcp=False)

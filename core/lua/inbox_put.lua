@@ -45,6 +45,7 @@ while key < #KEYS do
 
   local answer = 0
   if redis.call('EXISTS', seen) == 1 then
+    redis.pcall('INCR', seen) -- for those who trace; keeps its time to live, and may fail when memory is full
     answer = 1
   elseif own and (redis.call('EXISTS', sent) == 1 or overtakes_a_send(sending, fingerprint, id, payload)) then
     answer = 2

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from core.inbox import Inbox
+from core.inbox import Inbox, Pace
 from core.keys import Keys
 from core.spool import Spool
 
@@ -97,7 +97,8 @@ async def open_inbox(redis_url: str, folder: Path, **settings: Any) -> AsyncIter
     """An inbox whose spool lies in `folder`; it retries at once."""
     async with connect(redis_url) as redis:
         spool = Spool(folder / "avito.sqlite", max_bytes=settings.pop("max_bytes", 1 << 24))
-        inbox = Inbox(redis, KEYS, spool, **{"retry": 0.01, "patience": 2.0} | settings)
+        pace = Pace(patience=settings.pop("patience", 2.0), retry=0.01)
+        inbox = Inbox(redis, KEYS, spool, pace=pace, **settings)
         async with inbox.run():
             yield inbox
 

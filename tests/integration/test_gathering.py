@@ -9,7 +9,7 @@ import pytest
 
 from core.channel import Arrival
 from core.chats import Window
-from core.inbox import Inbox
+from core.inbox import Inbox, Pace
 from core.keys import Keys
 from core.messages import IncomingMessage
 from core.spool import Spool
@@ -241,7 +241,7 @@ async def test_a_repeat_is_remembered_with_the_message_and_never_before_it(
     arrival = Arrival(IncomingMessage.model_validate(said("1")), event_key="1")
     redis, queue = desk.line.redis, desk.line.keys.source
     await redis.set(queue, "no list: a push to it fails")
-    inbox = Inbox(redis, Keys(), Spool(tmp_path / "spool"), retry=0.01)
+    inbox = Inbox(redis, Keys(), Spool(tmp_path / "spool"), pace=Pace(retry=0.01))
 
     async with inbox.run():
         assert await inbox.put([arrival]) == ["spooled"]

@@ -10,6 +10,7 @@ import pytest
 from core.errors import StorageDown
 from core.inbox import BATCH_CHARACTERS
 from core.testing import FakeChannel
+from tests.integration.chats_fixture import SECOND, ManualClock
 from tests.integration.intake_fixture import KEYS, connect, line_to, open_inbox, queued
 
 CHANNEL = FakeChannel()
@@ -31,6 +32,35 @@ async def test_a_repeated_event_is_queued_once(redis_url: str, tmp_path: Path) -
         assert await inbox.put([arrival]) == ["repeated"]
 
     assert await queued(redis_url) == ["Цена?"]
+
+
+async def test_a_message_says_when_it_was_received_and_repeats_are_counted(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """What a trace begins with; the vendor's third delivery still tells of the first."""
+    clock = ManualClock()
+    async with open_inbox(redis_url, tmp_path, clock=clock) as inbox, connect(redis_url) as redis:
+        for _ in range(3):
+            await inbox.put([CHANNEL.arrival("1", "c", "Цена?")])
+            clock.move(SECOND)
+        row = json.loads(await redis.lindex(KEYS.incoming.source, 0) or b"{}")
+
+        assert row["received_at"] == "2027-01-15T08:00:00Z"
+        assert row["spooled"] is False
+        assert await redis.get(KEYS.seen("avito", "default", row["event_key"])) == b"3"
+
+
+async def test_a_message_says_that_it_was_spooled(redis_url: str, tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with line_to(redis_url) as line, open_inbox(line.url, tmp_path, clock=clock) as inbox:
+        await line.cut()
+        await inbox.put([CHANNEL.arrival("1", "c", "Цена?")])
+        clock.move(60 * SECOND)
+        await line.mend()
+        await inbox.drained()
+    async with connect(redis_url) as redis:
+        row = json.loads(await redis.lindex(KEYS.incoming.source, 0) or b"{}")
+        assert (row["received_at"], row["spooled"]) == ("2027-01-15T08:00:00Z", True)
 
 
 async def test_the_same_id_in_another_account_is_another_event(redis_url: str, tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ WITH next AS MATERIALIZED (
     SELECT id, row_number() OVER (ORDER BY since, id) AS place FROM next
 )
 UPDATE turns AS t
-SET status = 'leased', leased_by = ($1::text[])[placed.place], leased_until = $3, lease_token = t.lease_token + 1,
-    attempts = t.attempts + 1
+SET status = 'leased', leased_by = ($1::text[])[placed.place], leased_at = $2, leased_until = $3,
+    lease_token = t.lease_token + 1, attempts = t.attempts + 1
 FROM placed WHERE t.id = placed.id
 RETURNING t.*, placed.place
 
