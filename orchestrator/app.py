@@ -155,6 +155,7 @@ class Orchestrator:
                 reach=Reach(self._pool, self._channels, self._manifests, self._clock),
                 manifests=self._manifests,
                 letters=Letters(self._redis, self._keys, clock=self._clock),
+                collects=self._settings.in_flight == "collect",
             )
         )
 

@@ -40,7 +40,8 @@ class MessageView:
     """A message of the history. The customer's words are data, never instructions.
 
     `delivery_state` is that of our own message ("" for others); a deleted message keeps its words here.
-    `quoted` is what the message says that `reply_to` names, "" when we never saw it.
+    `quoted` is what the message says that `reply_to` names, "" when we never saw it. `number` grows when the
+    message is edited or deleted; `id` does not.
     """
 
     id: int
@@ -60,6 +61,7 @@ class MessageView:
     outbound_id: UUID | None
     delivery_state: str
     quoted: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,10 @@ async def change(connection: Connection, news: Sequence[Novelty], now: datetime)
 
 
 async def messages_of_turn(executor: Executor, turn_id: int, *, after: int = 0) -> list[MessageView]:
-    """What the customer said in the turn, later than message `after`; deleted messages bear deleted_at."""
+    """What the customer said in the turn, as it was written; said or changed after number `after`.
+
+    Deleted messages bear deleted_at.
+    """
     return [_view(row) for row in await executor.fetch(sql("messages_of_turn"), turn_id, after)]
 
 
@@ -189,6 +194,7 @@ def _view(row: asyncpg.Record) -> MessageView:
         outbound_id=row["outbound_id"],
         delivery_state=row["state"] or "",
         quoted=row.get("quoted") or "",
+        number=max(row["id"], row.get("change_id") or 0),
     )
 
 

@@ -28,6 +28,7 @@ class TurnMessage(BaseModel):
     locations_untrusted: list[str] = Field(default_factory=list, description="latitude, longitude, name")
     contacts_untrusted: list[str] = Field(default_factory=list, description="name and phone")
     sent_at: str = Field(description="ISO 8601, UTC")
+    edited: bool = False
     reply_to: str = ""
     reply_to_text_untrusted: str = Field(default="", description="what that message says, when it is known")
 
@@ -73,7 +74,7 @@ class ReplyResult(BaseModel):
     delivery_id: str = ""
     lease_token: str = Field(default="", description="superseded: use this one for the next reply")
     new_messages: list[TurnMessage] = Field(
-        default_factory=list, description="superseded: what the customer wrote meanwhile"
+        default_factory=list, description="superseded: what the customer wrote, edited or deleted meanwhile"
     )
     next_step: str = ""
 

@@ -15,7 +15,10 @@ from orchestrator.store.pool import Pool
 
 @dataclass(frozen=True, slots=True)
 class HubParts:
-    """What the hub is made of. `channels` are those that can be written to."""
+    """What the hub is made of. `channels` are those that can be written to.
+
+    `collects`: what a customer writes while an agent works is a turn after this one (IN_FLIGHT=collect).
+    """
 
     pool: Pool
     clock: Clock
@@ -27,6 +30,7 @@ class HubParts:
     reach: FindsWay
     manifests: KnowsManifests
     letters: Letters
+    collects: bool = False
 
     def now(self) -> datetime:
         """The clock's time, in UTC."""

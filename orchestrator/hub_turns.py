@@ -128,8 +128,11 @@ class TurnDesk:
         reason: Annotated[str, Field(max_length=500, description="Why nothing needs saying")] = "",
     ) -> ReplyResult:
         """Finish a turn without an answer, when nothing needs saying or the channel has no way back."""
-        lease, seen = lease_of(turn_id, lease_token)
-        outcome = await turns.commit_silence(self._pool, lease, seen=turns.Seen(seen), now=self._parts.now())
+        lease, message_id = lease_of(turn_id, lease_token)
+        if turn := await turns.get_turn(self._pool, lease.turn_id):
+            await self._writing.catch_up(lease, turn)
+        seen = self._writing.seen(message_id)
+        outcome = await turns.commit_silence(self._pool, lease, seen=seen, now=self._parts.now())
         log.info("turn_skipped", turn=turn_id, reason=reason, outcome=type(outcome).__name__)
         return await self._writing.result(lease, outcome)
 

@@ -19,7 +19,7 @@ from orchestrator.hub_models import (
 )
 from orchestrator.reach import NoWay
 from orchestrator.store import outbound
-from orchestrator.turns import Lease, Turn, TurnView
+from orchestrator.turns import Lease, TurnView
 from orchestrator.ways import Way
 
 _NEXT_STEP = "Answer all messages in one reply(turn_id, lease_token, text); or skip_turn."
@@ -46,7 +46,7 @@ def offer(view: TurnView, lease_seconds: float, way: Way | NoWay | None) -> Turn
     return TurnOffer(
         status="turn",
         turn_id=str(turn.id),
-        lease_token=token_of(turn),
+        lease_token=token_of(Lease(turn.id, turn.lease_token), turn.latest_message_id or 0),
         lease_seconds=round(lease_seconds),
         channel=turn.channel,
         account=turn.account,
@@ -72,13 +72,13 @@ def _next_step(way: Way | NoWay | None) -> str:
     return f"{_ELSEWHERE.format(channel=way.channel)} {_NEXT_STEP}" if way else _NEXT_STEP
 
 
-def token_of(turn: Turn) -> str:
-    """The lease token an agent carries: the lease and the newest message that it was shown."""
-    return f"{turn.lease_token}.{turn.latest_message_id or 0}"
+def token_of(lease: Lease, latest: int) -> str:
+    """The lease token an agent carries: the lease, and the newest message or change that it was shown."""
+    return f"{lease.token}.{latest}"
 
 
 def lease_of(turn_id: str, lease_token: str) -> tuple[Lease, int | None]:
-    """The lease and the newest message seen; Rejected for what is no token of ours."""
+    """The lease and the newest message or change seen; Rejected for what is no token of ours."""
     token, _, seen = lease_token.partition(".")
     if not token.isdecimal() or not (seen or "0").isdecimal():
         raise Rejected("lease_token is not one that wait_for_turn gave.")
@@ -102,6 +102,7 @@ def message_view(message: MessageView) -> TurnMessage:
         locations_untrusted=[place_words(one) for one in media.locations],
         contacts_untrusted=[contact_words(one) for one in media.contacts],
         sent_at=_iso(message.sent_at),
+        edited=message.edited_at is not None and message.deleted_at is None,
         reply_to=message.reply_to,
         reply_to_text_untrusted=message.quoted[:_LONGEST_QUOTE],
     )
@@ -131,14 +132,23 @@ def history_line(message: MessageView) -> HistoryLine:
     return HistoryLine.model_validate(
         {
             "sender": message.sender,
-            "text_untrusted": "[deleted]" if message.deleted_at else _line(message),
+            "text_untrusted": _deleted(message.deleted_at) if message.deleted_at else _line(message),
             "sent_at": _iso(message.sent_at),
         }
     )
 
 
+def _deleted(at: datetime) -> str:
+    return f"[deleted at {_iso(at)}]"
+
+
+def _edited(at: datetime, first: str) -> str:
+    """When the words became what they are: an answer before it was to other ones."""
+    return f"[edited at {_iso(at)}{f', before: {first[:_LONGEST_QUOTE]}' if first else ''}]"
+
+
 def _line(message: MessageView) -> str:
-    """The words, what stands for media without words, and what was done about it: reactions, presses."""
+    """The words, what stands for media without words, and what was done to it: edits, reactions, presses."""
     media = message.media
     places = [*map(place_words, media.locations), *map(contact_words, media.contacts)]
     said = message.text or media.voice_transcribed_text
@@ -151,6 +161,7 @@ def _line(message: MessageView) -> str:
         ", ".join(places),
         f"[buttons: {buttons}]" if buttons else "",
         f"[reaction: {reaction}]" if reaction else "",
+        _edited(message.edited_at, message.meta.get("original_text", "")) if message.edited_at else "",
     )
     return " ".join(filter(None, shown))
 

@@ -21,6 +21,11 @@ from orchestrator.store.errors import Unstorable, only_storable
 from orchestrator.store.queries import sql
 from orchestrator.ways import Way
 
+_REPLY_AGAIN = (
+    "Nothing was sent. Reply to all messages as they are now, with the lease_token given here; skip_turn "
+    "when nothing is left."
+)
+
 
 class Writing:
     """Takes words for customers; what is accepted here is sent or told why not."""
@@ -38,8 +43,8 @@ class Writing:
         ]
 
     async def reply(self, given: ReplyArguments) -> ReplyResult:
-        """Answer a turn, once. If the customer wrote on meanwhile nothing is sent: the answer has the new
-        messages, and you reply again to all of them with the lease_token that comes with them."""
+        """Answer a turn, once. If the customer wrote on or changed their words nothing is sent: the answer
+        has what is new, and you reply again to all messages with the lease_token that comes with it."""
         lease, seen = lease_of(given.turn_id, given.lease_token)
         turn = await turns.get_turn(self._pool, lease.turn_id)
         if turn is None:
@@ -49,15 +54,24 @@ class Writing:
             way = await self._way(turn)
             await self._refuse_unfit(way.channel if way else turn.channel, given)
             if not given.force:
-                with storage_errors():
-                    await self._parts.gathering.close_now(*turn.chat)
-        answer = _answer(given, turns.Seen(seen, given.force), way)
+                await self.catch_up(lease, turn)
+        answer = _answer(given, self.seen(seen, force=given.force), way)
         try:
             with only_storable():
                 outcome = await turns.commit_reply(self._pool, lease, answer, now=self._parts.now())
         except Unstorable as error:
             raise Rejected(_why(error)) from error
         return await self.result(lease, outcome)
+
+    async def catch_up(self, lease: turns.Lease, turn: turns.Turn) -> None:
+        """Resolve what the customer has written since, unless that is to be a turn of its own."""
+        if not self._parts.collects and _holds(lease, turn):
+            with storage_errors():
+                await self._parts.gathering.close_now(*turn.chat)
+
+    def seen(self, message_id: int | None, *, force: bool = False) -> turns.Seen:
+        """What an agent has seen, by the deployment's policy."""
+        return turns.Seen(message_id, force, self._parts.collects)
 
     async def _way(self, turn: turns.Turn) -> Way | None:
         """Where the answer goes when not into the turn's own chat."""
@@ -83,18 +97,18 @@ class Writing:
         match outcome:
             case turns.Committed(outbound_id):
                 await self._parts.outbox_bell.ring()
+                await self._parts.turns_bell.ring()  # for a turn of the same chat that waited for this one
                 return ReplyResult(
                     status="queued" if outbound_id else "closed",
                     delivery_id=str(outbound_id or ""),
                     next_step="The turn is done. Call wait_for_turn for the next one.",
                 )
-            case turns.Superseded(new_messages):
-                turn = await turns.get_turn(self._pool, lease.turn_id)
+            case turns.Superseded(new_messages, latest):
                 return ReplyResult(
                     status="superseded",
-                    lease_token=token_of(turn) if turn else "",
+                    lease_token=token_of(lease, latest),
                     new_messages=[message_view(message) for message in new_messages],
-                    next_step="Nothing was sent. Reply to all messages, with the lease_token given here.",
+                    next_step=_REPLY_AGAIN,
                 )
             case turns.AlreadyAnswered(outbound_id, _):
                 return ReplyResult(

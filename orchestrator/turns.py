@@ -5,9 +5,13 @@
       |-- release, put_back ------|  (an expired lease is leased again, with the next token)
 
 A message that comes while the turn is leased opens a newer turn, which waits: one turn of a chat is worked
-on at a time. A commit that has not seen the newer messages is refused: they move into the leased turn (the
-newer one is `merged`) and are in the answer. Who holds the last token may commit even after the lease ran
-out, as long as nobody else has taken the turn: the work is done and nobody was promised it.
+on at a time. A commit that has not seen the newer messages is refused (`Seen`): they move into the leased
+turn (the newer one is `merged`) and are in the answer. So is one that has not seen how messages of the turn
+were edited or deleted.
+
+A commit compares the lease's token, the only proof of a lease: who leases the turn next takes the next token,
+and no older one can commit any more. Who holds the last one may commit even after the lease ran out: the work
+is done and nobody else was promised it (docs/decisions/0015-in-flight.md).
 """
 
 from collections.abc import Sequence
@@ -91,12 +95,15 @@ class LeasedTurn:
 class Seen:
     """What the agent has seen when it commits.
 
-    `message_id` is the latest message it was shown; a commit that has not seen the turn's latest is refused,
-    also when the answer that brought it was lost on the way. None trusts the agent. `force` asks nothing.
+    `message_id` is the number of the latest message, or change of one, that it was shown; a commit that has
+    not seen the turn's latest is refused, also when the answer that brought it was lost on the way. None
+    trusts the agent. `force` asks nothing. `collect` leaves newer messages to a turn after this one; a change
+    of this turn's own messages would be in none, so it is asked for all the same.
     """
 
     message_id: int | None = None
     force: bool = False
+    collect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +133,13 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """Nothing was sent: the customer wrote on. The turn is still yours and has these messages now."""
+    """Nothing was sent: the customer wrote on, or changed what was said. The turn is still yours.
+
+    `new_messages` are those that are new in it or changed, `latest` is what has been seen with them.
+    """
 
     new_messages: list[MessageView]
+    latest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +242,8 @@ async def commit_reply(pool: Pool, lease: Lease, reply: Reply, *, now: datetime)
         message = _outgoing(turn, reply)
         if turn.status in _FINISHED:
             return await _already(connection, turn, message)
-        if new := await _unseen(connection, turn, reply.seen, now):
-            return Superseded(new)
+        if superseded := await _superseded(connection, turn, reply.seen, now):
+            return superseded
         await _accept(connection, turn, message, reply.way, now)
         await connection.execute(sql("finish_turn"), turn.id, "answered", now, message.id)
     return Committed(message.id)
@@ -262,8 +273,8 @@ async def commit_silence(pool: Pool, lease: Lease, *, seen: Seen | None = None, 
         if turn.status == "answered":
             return AlreadyAnswered(turn.outbound_id, same=False)
         if turn.status == "leased":
-            if new := await _unseen(connection, turn, seen or Seen(), now):
-                return Superseded(new)
+            if superseded := await _superseded(connection, turn, seen or Seen(), now):
+                return superseded
             await connection.execute(sql("finish_turn"), turn.id, "closed", now, None)
     return Committed(None)
 
@@ -301,14 +312,20 @@ async def _locked(connection: Connection, lease: Lease, way: Way | None = None) 
     return _turn(row)
 
 
-async def _unseen(connection: Connection, turn: Turn, seen: Seen, now: datetime) -> list[MessageView]:
-    """What the customer wrote that the agent was not shown; a newer turn is taken in on the way."""
+async def _superseded(connection: Connection, turn: Turn, seen: Seen, now: datetime) -> Superseded | None:
+    """What the agent was not shown, if anything; a newer turn is taken in on the way.
+
+    What came and was deleted again without being seen is nothing.
+    """
     if seen.force:
-        return []
-    await connection.execute(sql("absorb_newer_turn"), turn.id, now, *turn.chat)
+        return None
+    if not seen.collect:
+        await connection.execute(sql("absorb_newer_turn"), turn.id, now, *turn.chat)
     shown = turn.latest_message_id if seen.message_id is None else seen.message_id
-    new = await messages_of_turn(connection, turn.id, after=min(shown or 0, _LARGEST_ID))
-    return [message for message in new if message.deleted_at is None]
+    shown = min(shown or 0, _LARGEST_ID)
+    unseen = await messages_of_turn(connection, turn.id, after=shown)
+    told = [message for message in unseen if message.deleted_at is None or message.id <= shown]
+    return Superseded(told, max(message.number for message in unseen)) if told else None
 
 
 async def _already(connection: Connection, turn: Turn, message: OutgoingMessage) -> AlreadyAnswered:

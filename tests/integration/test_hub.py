@@ -73,8 +73,9 @@ class FakeMessengers:
 class Agents:
     """Agents at the hub, and the customers who write."""
 
-    def __init__(self, desk: Desk, *, gathering: Gathering | None = None) -> None:
+    def __init__(self, desk: Desk, *, gathering: Gathering | None = None, collects: bool = False) -> None:
         self.desk = desk
+        self.collects = collects
         self.here: Scene = desk.here
         self.outbox_bell = Bell(desk.line.redis, Keys().bell("outbox"))
         self.messengers = FakeMessengers()
@@ -94,6 +95,7 @@ class Agents:
                 reach=Reach(self.here.pool, self.messengers, self.messengers, self.desk.line.clock),
                 manifests=self.messengers,
                 letters=Letters(self.desk.line.redis, Keys(), clock=self.desk.line.clock),
+                collects=self.collects,
             )
         )
 
@@ -148,9 +150,9 @@ def said(turn: dict[str, Any], name: str = "messages") -> list[str]:
 
 
 @asynccontextmanager
-async def opened(redis_url: str, database_url: str) -> AsyncIterator[Agents]:
+async def opened(redis_url: str, database_url: str, *, collects: bool = False) -> AsyncIterator[Agents]:
     async with incoming_line(redis_url) as line, scene(database_url, connections=12) as here:
-        yield Agents(Desk(line, here))
+        yield Agents(Desk(line, here), collects=collects)
 
 
 @pytest.fixture

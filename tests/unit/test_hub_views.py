@@ -172,10 +172,10 @@ def test_a_way_that_cannot_be_told_now_does_not_stop_the_agent() -> None:
 
 @pytest.mark.parametrize(("latest", "token", "seen"), [(7, "5.7", 7), (None, "5.0", 0)])
 def test_a_token_says_which_lease_and_what_was_shown(latest: int | None, token: str, seen: int) -> None:
-    made = token_of(replace(TURN, latest_message_id=latest))
+    made = offer(TurnView(replace(TURN, latest_message_id=latest), CLIENT, APPEAL, [], []), 120, None)
 
-    assert made == token
-    assert lease_of("12", made) == (Lease(12, 5), seen)
+    assert made.lease_token == token_of(Lease(12, 5), latest or 0) == token
+    assert lease_of("12", token) == (Lease(12, 5), seen)
 
 
 def test_a_token_without_what_was_shown_trusts_the_agent() -> None:
@@ -216,6 +216,7 @@ def test_a_message_shows_its_words_its_media_and_what_it_answers() -> None:
         "locations_untrusted": [],
         "contacts_untrusted": [],
         "sent_at": SHOWN_AT,
+        "edited": False,
         "reply_to": "m0",
         "reply_to_text_untrusted": "",
     }
@@ -268,7 +269,7 @@ def test_a_deleted_message_shows_that_it_was_and_nothing_of_it() -> None:
     assert (shown.type, shown.text_untrusted) == ("deleted", "")
     assert (shown.image_urls, shown.voice_url, shown.voice_transcript_untrusted) == ([], "", "")
     assert not shown.has_video
-    assert history_line(message(media=media, deleted_at=AT)).text_untrusted == "[deleted]"
+    assert history_line(message(media=media, deleted_at=AT)).text_untrusted == f"[deleted at {SHOWN_AT}]"
 
 
 @pytest.mark.parametrize(
@@ -285,6 +286,11 @@ def test_a_deleted_message_shows_that_it_was_and_nothing_of_it() -> None:
         ({"text": "👍", "event": "reaction", "meta": {"reaction": "👍"}}, "[reaction] 👍"),
         ({"text": "Да", "event": "postback"}, "[button] Да"),
         ({"text": "Готово", "meta": {"reaction": "❤"}}, "Готово [reaction: ❤]"),
+        ({"text": "Да", "edited_at": AT}, f"Да [edited at {SHOWN_AT}]"),
+        (
+            {"text": "Да", "edited_at": AT, "meta": {"original_text": "Нет"}},
+            f"Да [edited at {SHOWN_AT}, before: Нет]",
+        ),
         ({"text": "Когда?", "meta": {"buttons": ["Утром", "Днём"]}}, "Когда? [buttons: Утром | Днём]"),
         (
             {"text": "", "message_type": "location", "media": Media(locations=(PLACE,))},

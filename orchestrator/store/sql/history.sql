@@ -135,7 +135,7 @@ WHERE o.channel = r.channel AND o.account = r.account AND o.external_chat_id = r
 -- In the order in which they were written; those that came, or were changed, after number $2.
 SELECT m.id, m.direction, m.sender, m.event, m.message_type, m.message_text, m.media, m.meta, m.reply_to,
     m.external_message_id, m.external_chat_id, m.sent_at, m.edited_at, m.deleted_at, m.outbound_id, o.state,
-    coalesce(quoted.words, part.text) AS quoted
+    m.change_id, coalesce(quoted.words, part.text) AS quoted
 FROM messages_history AS m
 LEFT JOIN outbound AS o ON o.id = m.outbound_id
 LEFT JOIN LATERAL (
