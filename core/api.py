@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from core.errors import ChannelError
 from core.jsontext import UnreadableJSON, read_json, without_surrogates, write_json
+from core.lanes import HEADER, in_lane, lane_of
 from core.observability import Metrics
 from core.operations import Operation
 from core.problems import PROBLEM_SCHEMA, from_channel_error, from_validation_error, problem
@@ -57,7 +58,8 @@ def api_routes(operations: Sequence[Operation], metrics: Metrics) -> list[Route]
 
 def _endpoint(operation: Operation, metrics: Metrics) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
-        response = await _answered(operation, request)
+        with in_lane(lane_of(request.headers.get(HEADER, ""))):
+            response = await _answered(operation, request)
         outcome = "ok" if response.status_code < 400 else "error"
         metrics.requests.labels(f"api:{operation.name}", outcome).inc()
         return response

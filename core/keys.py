@@ -76,7 +76,7 @@ class Keys:
 
     @property
     def outgoing(self) -> QueueKeys:
-        """`queue:outgoing` -> `queue:outbound:{channel}:{chat}` -> the channels."""
+        """`queue:outgoing` -> `queue:outbound:{channel}:{chat}` -> the outbox in PostgreSQL."""
         p = self.prefix
         return QueueKeys(
             source=f"{p}queue:outgoing",
@@ -91,6 +91,25 @@ class Keys:
             dead=self.dead("outgoing"),
             typed=f"{p}queue:outbound_typed",
             closing=f"{p}queue:outbound_closing",
+        )
+
+    @property
+    def tickets(self) -> QueueKeys:
+        """The outbox in PostgreSQL -> `queue:tickets` -> `queue:tickets:{channel}:{chat}` -> the channels."""
+        p = self.prefix
+        return QueueKeys(
+            source=f"{p}queue:tickets",
+            taken=f"{p}queue:tickets:taken",
+            items=f"{p}queue:tickets:",
+            last=f"{p}last_ticket:",
+            lock=f"{p}lock:tickets:",
+            opened=f"{p}queue:tickets_opened",
+            deadlines=f"{p}queue:tickets_deadlines",
+            pending=f"{p}queue:tickets_pending",
+            fence=f"{p}queue:tickets_fence",
+            dead=self.dead("outgoing"),
+            typed=f"{p}queue:tickets_typed",
+            closing=f"{p}queue:tickets_closing",
         )
 
     def dead(self, door: str) -> str:

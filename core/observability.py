@@ -98,6 +98,18 @@ class Metrics:
             "eldoleado_queue_depth", "Messages or chats that wait", ["queue", "place"], registry=self.registry
         )
 
+        self.outbound_depth = self._gauge(
+            "outbound_depth", "Messages of the outbox that wait", "channel", "account", "state"
+        )
+        self.outbound_age = self._gauge(
+            "outbound_age_seconds", "Since when the oldest of them waits", "channel", "account"
+        )
+        self.outbound_unknown = self._gauge(
+            "outbound_unknown", "Messages of which nobody knows whether they arrived", "channel", "account"
+        )
+        self.breaker = self._gauge(
+            "breaker_open", "1 while an account is not asked, 0.5 while it is tried", "channel", "account"
+        )
         self.account_healthy = self._gauge("account_healthy", "1 when nothing is wrong", "channel", "account")
         self.account_troubles = self._gauge(
             "account_trouble", "1 while an account has this trouble", "channel", "account", "code"

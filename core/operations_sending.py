@@ -12,6 +12,7 @@ from core.capabilities import Capabilities, MediaKind
 from core.channel import Channel, MediaFile, SendsReplies
 from core.errors import ChannelError, Rejected
 from core.ids import ChatId
+from core.lanes import PATIENT, in_lane
 from core.media import decode_base64
 from core.media_kinds import kinds_of, refuse_kind
 from core.messages import MOST_BUTTONS, Label
@@ -164,9 +165,10 @@ class Sending:
         """Send the same text to several chats, one after the other; each chat has its own outcome."""
         sender = self._accounts.one(account).sender
         outcomes = []
-        for chat_id in dict.fromkeys(chat_ids):
-            key = f"{idempotency_key}:{chat_id}" if idempotency_key else ""
-            outcomes.append(await _bulk_one(sender, chat_id, text, key))
+        with in_lane(PATIENT):
+            for chat_id in dict.fromkeys(chat_ids):
+                key = f"{idempotency_key}:{chat_id}" if idempotency_key else ""
+                outcomes.append(await _bulk_one(sender, chat_id, text, key))
         sent = sum(not outcome.error for outcome in outcomes)
         return BulkResult(sent=sent, failed=len(outcomes) - sent, outcomes=outcomes)
 

@@ -29,6 +29,15 @@ class TokenBucket:
             self._next = turn + self._interval
         return wait
 
+    def wait(self) -> float:
+        """Seconds until somebody who asked now would have their turn; nothing is taken."""
+        now = self._clock()
+        return max(0.0, max(self._next, now) - self._head_start - now)
+
+    def hold(self, seconds: float) -> None:
+        """The vendor says when to come back: no turn comes before."""
+        self._next = max(self._next, self._clock() + self._head_start + seconds)
+
     def spend_burst(self) -> None:
         """The vendor says that nothing is left: the next turn comes after one interval."""
         self._next = max(self._next, self._clock() + self._head_start + self._interval)

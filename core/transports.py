@@ -31,6 +31,7 @@ from core.errors import (
     Rejected,
     VendorDown,
 )
+from core.lanes import is_patient
 from core.ratelimit import BucketShelf, TokenBucket
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ NOTHING_SENT = (
     httpx.UnsupportedProtocol,
 )
 LONGEST_WORDS = 300
+#: A vendor that says "come back in a week" is asked again sooner, seconds.
+LONGEST_HOLD = 300.0
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>]+", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _ABOUT_TOKEN = re.compile("token|токен", re.IGNORECASE)
@@ -196,6 +199,7 @@ class RateLimit(Layer):
 
     A request that the vendor counts apart as well says so with `extensions={"counted": {"chat": chat_id}}`
     and waits for that turn first. A turn further away than `longest` seconds is refused with RateLimited.
+    What has time (core/lanes.py) lets everybody else go first, for half of `longest`: then it stands in line.
     """
 
     def __init__(
@@ -223,19 +227,31 @@ class RateLimit(Layer):
         try:
             async with self._slots:
                 response = await self._inner.handle_async_request(request)
-        except RateLimited:
+        except RateLimited as error:
             buckets[0].spend_burst()
+            buckets[0].hold(min(error.retry_after or 0.0, LONGEST_HOLD))
             raise
         if response.headers.get("x-ratelimit-remaining") == "0":
             self._bucket.spend_burst()
         return response
 
     async def _turn(self, bucket: TokenBucket) -> None:
+        if is_patient():
+            await self._let_pass(bucket)
         wait = bucket.reserve(self._longest)
         if wait > self._longest:
             raise RateLimited("Too many requests of this account are waiting already.", retry_after=wait)
         if wait:
             await self._timing.sleep(wait)
+
+    async def _let_pass(self, bucket: TokenBucket) -> None:
+        """Until nobody is before us, or we have let others pass for long enough."""
+        stands_in_line_at = self._timing.clock() + self._longest / 2
+        while wait := bucket.wait():
+            left = stands_in_line_at - self._timing.clock()
+            if left <= 0:
+                return
+            await self._timing.sleep(min(wait, left))
 
 
 class Retry(Layer):

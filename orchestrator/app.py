@@ -15,22 +15,20 @@ from core.clock import Clock
 from core.collector import Collector
 from core.dispatcher import Dispatcher, Work
 from core.keys import Keys
-from core.messages import IncomingMessage, OutgoingMessage
+from core.messages import IncomingMessage
 from core.observability import Metrics
 from orchestrator.channels import Channels
 from orchestrator.close_now import Gathering
 from orchestrator.debounce import Debouncer
-from orchestrator.deliver import Deliverer, Patience
+from orchestrator.departures import DepartureParts, Departures
 from orchestrator.enrich import Enricher
 from orchestrator.fair_share import FairShare
-from orchestrator.fitting import Fitting
 from orchestrator.gauges import Gauges
 from orchestrator.hub import Hub
 from orchestrator.hub_parts import HubParts
 from orchestrator.letters import Letters
 from orchestrator.manifests import Manifests
 from orchestrator.reach import Reach
-from orchestrator.relay import Relay
 from orchestrator.remembered import RememberedFacts
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.store.pool import Pool
@@ -70,7 +68,19 @@ class Orchestrator:
         self._turns_bell = Bell(redis, keys.bell("turns"))
         self._outbox_bell = Bell(redis, keys.bell("outbox"))
         self._incoming = _incoming(settings, redis, keys)
-        self._outgoing = _outgoing(settings, redis, keys)
+        self._departures = Departures(
+            DepartureParts(
+                settings=settings,
+                redis=redis,
+                pool=pool,
+                keys=keys,
+                clock=clock,
+                metrics=self.metrics,
+                channels=channels,
+                manifests=self._manifests,
+                bell=self._outbox_bell,
+            )
+        )
         self._debouncer = Debouncer(
             self._incoming,
             pool=pool,
@@ -106,41 +116,36 @@ class Orchestrator:
     async def running(self) -> AsyncIterator[None]:
         """Every loop of the process; they end before the connections close."""
         batches = self._dispatcher(self._incoming, self._debouncer.work, self._settings.debounce_workers)
-        sends = self._dispatcher(self._outgoing, self._deliverer().work, self._settings.delivery_workers)
+        dispatchers = (batches, *self._departures.dispatchers)
         bells = self._turns_bell.listening(), self._outbox_bell.listening()
         async with bells[0], bells[1], asyncio.TaskGroup() as group:
-            loops = [group.create_task(loop) for loop in self._loops(batches, sends)]
-            dispatching = [group.create_task(one.run()) for one in (batches, sends)]
+            loops = [group.create_task(loop) for loop in self._loops(batches)]
+            dispatching = [group.create_task(one.run()) for one in dispatchers]
             try:
                 yield
             finally:
                 for task in loops:
                     task.cancel()
-                batches.stop()
-                sends.stop()
+                for one in dispatchers:
+                    one.stop()
                 await asyncio.wait(dispatching)
                 await self._hub.close()
                 await self._gathering.close()
 
     def _dispatcher(self, chats: Chats[Any], work: Work, workers: int) -> Dispatcher:
-        share = FairShare(chats, work, workers=workers, clock=self._clock)
+        share = FairShare(chats, work, workers=(workers, 0), clock=self._clock)
         return Dispatcher(chats, share.work, clock=self._clock, workers=workers)
 
-    def _loops(self, batches: Dispatcher, sends: Dispatcher) -> list[Any]:
-        relay = Relay(
-            self._pool,
-            self._redis,
-            self._keys.outgoing.source,
-            bell=self._outbox_bell,
-            clock=self._clock,
-        )
-        gauges = Gauges(self.metrics, {"incoming": self._incoming, "outgoing": self._outgoing})
+    def _loops(self, batches: Dispatcher) -> list[Any]:
+        gauges = Gauges(self.metrics, self._queues())
         return [
             Collector(self._incoming, clock=self._clock, notify=batches.notify, pause=_GATHERING).run(),
-            Collector(self._outgoing, clock=self._clock, notify=sends.notify).run(),
-            relay.run(),
+            *self._departures.loops(),
             gauges.run(),
         ]
+
+    def _queues(self) -> dict[str, Chats[Any]]:
+        return {"incoming": self._incoming, **self._departures.queues}
 
     def _new_hub(self) -> Hub:
         return Hub(
@@ -159,17 +164,6 @@ class Orchestrator:
             )
         )
 
-    def _deliverer(self) -> Deliverer:
-        settings = self._settings
-        return Deliverer(
-            self._outgoing,
-            Fitting(self._channels, self._manifests),
-            pool=self._pool,
-            clock=self._clock,
-            metrics=self.metrics,
-            patience=Patience(settings.delivery_attempts, settings.refused_account_seconds),
-        )
-
     async def _health(self) -> Mapping[str, Any]:
         return {"status": "ok", "service": "orchestrator"}
 
@@ -185,10 +179,8 @@ class Orchestrator:
             "in_flight": settings.in_flight,
             "debounce_workers": settings.debounce_workers,
             "channels": sorted(self._channels.names),
-            "queues": {
-                name: vars_of(await chats.stats())
-                for name, chats in (("incoming", self._incoming), ("outgoing", self._outgoing))
-            },
+            "queues": {name: vars_of(await chats.stats()) for name, chats in self._queues().items()},
+            "breakers": self._departures.breakers(),
         }
 
 
@@ -204,14 +196,4 @@ def _incoming(settings: OrchestratorSettings, redis: Redis, keys: Keys) -> Chats
         windows=windows_of(settings),
         lease_ms=round(settings.batch_lease_seconds * 1000),
         model=IncomingMessage,
-    )
-
-
-def _outgoing(settings: OrchestratorSettings, redis: Redis, keys: Keys) -> Chats[OutgoingMessage]:
-    return Chats(
-        redis,
-        keys.outgoing,
-        windows=Windows(Window(0, 0)),
-        lease_ms=round(settings.delivery_lease_seconds * 1000),
-        model=OutgoingMessage,
     )

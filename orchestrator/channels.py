@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from core.auth import SENDER_HEADER
 from core.channel import ChatInfo, MediaLink, Profile
 from core.errors import ChannelError, NotFound, OutcomeUnknown, Rejected, VendorDown, error_class
+from core.lanes import header
 from core.messages import OutgoingMessage
 
 #: Longer than a channel's own limit for one send, so that its answer is heard rather than guessed.
@@ -100,7 +101,7 @@ class Channels:
         if url is None:
             raise NotFound(f"No channel server for {channel!r}.", channel=channel)
         try:
-            response = await self._http.request(method, url + path, timeout=timeout, **sent)
+            response = await self._http.request(method, url + path, timeout=timeout, headers=header(), **sent)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise VendorDown(f"The {channel} server cannot be reached.", channel=channel) from error
         except httpx.HTTPError as error:

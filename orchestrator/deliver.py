@@ -1,8 +1,8 @@
-"""What is queued goes out: in order per chat, retried while that helps, looked up before it is repeated."""
+"""What may go goes out: in order per chat, retried while that helps, looked up before it is repeated."""
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -10,13 +10,15 @@ import structlog
 
 from core.chats import Chats, Lease
 from core.clock import Clock
-from core.deadletters import DeadLetter, write_letter
-from core.errors import ChannelError, IdempotencyConflict, OutcomeUnknown, RateLimited, SendInProgress
+from core.deadletters import write_letter
+from core.errors import ChannelError, OutcomeUnknown, RateLimited, SendInProgress, StorageDown, VendorDown
+from core.lanes import in_lane
 from core.messages import OutgoingMessage
 from core.observability import Metrics
-from orchestrator.stopped import StoppedAccounts
-from orchestrator.store import outbound
-from orchestrator.store.errors import Unstorable, only_storable
+from orchestrator.breakers import Account, Breakers, Rules
+from orchestrator.store import outbound, outbox
+from orchestrator.store.outbound import Delivery, Failure
+from orchestrator.store.outbox import Ticket
 from orchestrator.store.pool import Pool
 
 log = structlog.get_logger()
@@ -24,11 +26,15 @@ log = structlog.get_logger()
 LONGEST_DELAY = 300.0
 #: The account's turn has not come, or another attempt is under way: waiting, and no attempt that failed.
 _WAITING = (RateLimited, SendInProgress)
+#: Nothing was done, because the vendor (or what the channel stands on) could not be asked.
+_DOWN = (VendorDown, StorageDown)
 #: So long also for the owner of an account that is refused (keys, plan, session) to mend it.
 _LONGEST_WAITING = timedelta(days=1)
 _WAIT_UNTOLD = 10.0
 #: What an attempt leaves behind that crashed or had no answer.
 _DOUBTFUL = ("sending", "unknown")
+#: A message that could not begin although it is the chat's next: it is looked at again.
+_LOOK_AGAIN = 1.0
 
 
 class SendsMessages(Protocol):
@@ -39,10 +45,10 @@ class SendsMessages(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a message is tried that may yet be sent, and the pause of an account that is refused."""
+    """How often a message is tried that may yet be sent, and when an account is left alone for a while."""
 
     attempts: int
-    refused_seconds: float = LONGEST_DELAY
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +66,40 @@ class Later:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """An attempt; `doubtful`: an earlier one may have reached the vendor, and nobody knows yet."""
+class LeaseLost(Exception):
+    """Another worker has the chat now: nothing more is done."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One try; `head` is the message as it was before. `probing`: its account was not well."""
+
+    lease: Lease
+    head: Delivery
     attempts: int
-    created_at: datetime
-    doubtful: bool
+    probing: bool
+
+    @property
+    def account(self) -> Account:
+        return (self.head.channel, self.head.account)
+
+    @property
+    def doubtful(self) -> bool:
+        """An earlier try may have reached the vendor, and nobody knows yet."""
+        return self.head.state in _DOUBTFUL
 
 
 class Deliverer:
-    """The work on one leased chat of the outbound queue.
+    """The work on one leased chat of tickets.
 
-    A repeat names the same delivery: the channel knows what it has sent of it, so nothing is sent twice.
+    A ticket says that a message may go; what was accepted before it in its chat goes first, whether it has a
+    ticket or not. A repeat names the same delivery: the channel knows what it has sent of it, so nothing is
+    sent twice.
     """
 
     def __init__(
         self,
-        chats: Chats[OutgoingMessage],
+        chats: Chats[Ticket],
         channels: SendsMessages,
         *,
         pool: Pool,
@@ -90,110 +112,138 @@ class Deliverer:
         self._pool = pool
         self._clock = clock
         self._metrics = metrics
-        self._patience = patience
-        self._stopped = StoppedAccounts(clock, seconds=patience.refused_seconds)
+        self._attempts = patience.attempts
+        self._refused_seconds = patience.rules.refused
+        self.breakers = Breakers(clock, patience.rules)
 
     async def work(self, lease: Lease) -> None:
-        """Send the chat's messages one after the other; the first that must wait holds the rest."""
-        self._metrics.lag.labels("outgoing").observe(max(0, self._clock.now_ms() - lease.due_at) / 1000)
+        """Send what the tickets stand for, one after the other; the first that must wait holds the rest."""
+        self._metrics.lag.labels("tickets").observe(max(0, self._clock.now_ms() - lease.due_at) / 1000)
+        read = self._chats.read(lease, self._clock.now_ms())
+        try:
+            with in_lane(min((ticket.lane for ticket in read.messages), default=0)):
+                await self._serve(lease)
+        except LeaseLost:
+            log.warning("outbound_lease_lost", chat=lease.member)
+
+    async def _serve(self, lease: Lease) -> None:
         for position, raw in enumerate(lease.items):
-            keep = position < len(lease.items) - 1
-            letters, later = await self._attempt(lease, raw)
+            read = self._chats.read(replace(lease, items=(raw,)), self._clock.now_ms())
+            later = await self._up_to(lease, read.messages[0]) if read.messages else None
             if later is not None:
                 now = self._clock.now_ms()
                 await self._chats.retry(lease, now, due_at=now + round(later.seconds * 1000))
                 return
-            self._metrics.dead_letters.labels("outgoing").inc(len(letters))
-            if not await self._chats.ack(lease, 1, self._clock.now_ms(), keep=keep, letters=letters):
-                log.warning("outbound_lease_lost", chat=lease.member)
-                return
+            self._metrics.dead_letters.labels("outgoing").inc(len(read.letters))
+            keep = position < len(lease.items) - 1
+            if not await self._chats.ack(lease, 1, self._clock.now_ms(), keep=keep, letters=read.letters):
+                raise LeaseLost
 
-    async def _attempt(self, lease: Lease, raw: bytes) -> tuple[Sequence[DeadLetter], Later | None]:
-        read = self._chats.read(replace(lease, items=(raw,)), self._clock.now_ms())
-        if read.letters:
-            return read.letters, None
-        [message] = read.messages
-        outcome = await self._deliver(message)
-        if isinstance(outcome, Later):
-            return (), outcome
-        return self._letters(message, outcome), None
+    async def _up_to(self, lease: Lease, ticket: Ticket) -> Later | None:
+        """Finish what was accepted before the ticket's message in its chat, then that message."""
+        last = None
+        while (head := await outbox.head_of_chat(self._pool, ticket.id)) is not None:
+            if head.id == last:
+                return Later(_LOOK_AGAIN)
+            last = head.id
+            outcome = await self._deliver(lease, head)
+            if isinstance(outcome, Later):
+                return outcome
+            if head.id == ticket.id:
+                break
+            if not await self._chats.extend(lease, self._clock.now_ms()):
+                raise LeaseLost
+        return None
 
-    def _letters(self, message: OutgoingMessage, outcome: Done) -> list[DeadLetter]:
-        if not outcome.reason:
-            return []
-        payload = message.model_dump_json().encode()
-        return [write_letter("outgoing", outcome.reason, outcome.detail, payload, self._clock.now_ms())]
-
-    async def _deliver(self, message: OutgoingMessage) -> Done | Later:
-        try:
-            begun = await self._begin(message)
-        except IdempotencyConflict as error:
-            return Done(error.code, error.detail)
-        except Unstorable as error:
-            return Done("unstorable", str(error))
+    async def _deliver(self, lease: Lease, head: Delivery) -> Done | Later:
+        account = (head.channel, head.account)
+        probing = not self.breakers.is_closed(account)
+        if self._may_wait(head) and (wait := self.breakers.ask(account)) is not None:
+            error = wait.error
+            await outbox.note_wait(self._pool, head.id, code=error.code, detail=error.detail, now=self._now())
+            return Later(wait.seconds)
+        begun = await outbound.begin_sending(self._pool, head.id, now=self._now())
         if begun is None:
-            return Done()  # sent by an earlier attempt
-        refusal = self._stopped.refusal(message)
-        if refusal is not None and self._may_wait(begun):
-            return await self._failed(message, refusal, begun)
+            self.breakers.told_nothing(account)
+            return Done()
+        attempt = _Attempt(lease, head, begun.attempts, probing)
         try:
-            vendor_ids = await self._channels.send(message)
+            vendor_ids = await self._channels.send(outbox.message_of(head))
         except ChannelError as error:
-            if error.reaction == "stop_account":
-                self._stopped.note(message, error)
-            return await self._failed(message, error, begun)
-        self._stopped.forget(message)
-        await outbound.mark_sent(self._pool, message.id, vendor_ids, now=self._now())
-        self._note(message, "sent", begun.attempts)
+            self._learn(attempt, error)
+            return await self._failed(attempt, error)
+        self.breakers.answered(account)
+        await outbound.mark_sent(self._pool, head.id, vendor_ids, now=self._now())
+        self._note(attempt, "sent")
         return Done()
 
-    async def _begin(self, message: OutgoingMessage) -> _Begun | None:
-        """Accept it if it is new, and begin. One that had failed comes back from the dead letters."""
-        with only_storable():
-            known = await outbound.insert_outbound(self._pool, message, origin="list", now=self._now())
-        if known.delivery.state == "failed":
-            await outbound.mark_retry(self._pool, message.id, code="", detail="", now=self._now())
-        begun = await outbound.begin_sending(self._pool, message.id, now=self._now())
-        if begun is None:
-            return None
-        return _Begun(begun.attempts, begun.created_at, doubtful=known.delivery.state in _DOUBTFUL)
+    def _learn(self, attempt: _Attempt, error: ChannelError) -> None:
+        """What a failure tells about the account."""
+        if error.reaction == "stop_account":
+            self.breakers.refused(attempt.account, error)
+        elif isinstance(error, _DOWN) or (_is_unknown(error) and not attempt.doubtful):
+            self.breakers.failed(attempt.account, error)
+        elif isinstance(error, SendInProgress) or _is_unknown(error):
+            self.breakers.told_nothing(attempt.account)
+        else:
+            self.breakers.answered(attempt.account)
 
-    async def _failed(self, message: OutgoingMessage, error: ChannelError, begun: _Begun) -> Done | Later:
-        # An error without a known code is a fault of a server: nobody can tell what it had done before. The
-        # repeat carries the same idempotency key, so the channel looks first.
-        unknown = isinstance(error, OutcomeUnknown) or type(error) is ChannelError
+    async def _failed(self, attempt: _Attempt, error: ChannelError) -> Done | Later:
         stopped = error.reaction == "stop_account"
-        waits = (stopped or isinstance(error, _WAITING)) and self._may_wait(begun)
-        self._note(message, error.code, begun.attempts)
-        again = waits or ((error.retryable or unknown) and begun.attempts < self._patience.attempts)
-        mark = _mark(unknown=unknown or begun.doubtful, again=again)
-        await mark(
-            self._pool, message.id, code=error.code, detail=error.detail, counted=not waits, now=self._now()
-        )
+        ailing = attempt.probing and not self.breakers.is_closed(attempt.account)
+        waits = (stopped or ailing or isinstance(error, _WAITING)) and self._may_wait(attempt.head)
+        self._note(attempt, error.code)
+        unknown = _is_unknown(error)
+        again = waits or ((error.retryable or unknown) and attempt.attempts < self._attempts)
+        if not again:
+            await self._bury(attempt, error)
+        failure = Failure(error.code, error.detail, counted=not waits, final=not again)
+        mark = _mark(unknown=unknown or attempt.doubtful, again=again)
+        await mark(self._pool, attempt.head.id, failure, now=self._now())
         if not again:
             return Done(error.code, error.detail)
         if stopped:
-            return Later(self._patience.refused_seconds)
+            return Later(self._refused_seconds)
         told = _WAIT_UNTOLD if waits and error.retry_after is None else error.retry_after
-        return Later(_delay(begun.attempts, told))
+        return Later(_delay(attempt.attempts, told))
 
-    def _may_wait(self, begun: _Begun) -> bool:
-        return self._now() - begun.created_at < _LONGEST_WAITING
+    async def _bury(self, attempt: _Attempt, error: ChannelError) -> None:
+        """Keep the message as a dead letter, before it is marked: a crash in between loses none."""
+        payload = outbox.message_of(attempt.head).model_dump_json().encode()
+        now = self._clock.now_ms()
+        letter = write_letter("outgoing", error.code, error.detail, payload, now)
+        if not await self._chats.ack(attempt.lease, 0, now, keep=True, letters=[letter]):
+            raise LeaseLost
+        self._metrics.dead_letters.labels("outgoing").inc()
 
-    def _note(self, message: OutgoingMessage, outcome: str, attempts: int) -> None:
-        self._metrics.sends.labels(message.channel, outcome).inc()
+    def _may_wait(self, head: Delivery) -> bool:
+        since = max(filter(None, (head.created_at, head.send_at, head.queued_at if head.bulk_id else None)))
+        return self._now() - since < _LONGEST_WAITING
+
+    def _note(self, attempt: _Attempt, outcome: str) -> None:
+        head = attempt.head
+        self._metrics.sends.labels(head.channel, outcome).inc()
         log.info(
             "delivery",
             outcome=outcome,
-            channel=message.channel,
-            account=message.account,
-            chat=message.external_chat_id,
-            delivery=str(message.id),
-            attempt=attempts,
+            channel=head.channel,
+            account=head.account,
+            chat=head.external_chat_id,
+            delivery=str(head.id),
+            attempt=attempt.attempts,
         )
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
+
+
+def _is_unknown(error: ChannelError) -> bool:
+    """Nobody can tell whether the vendor has it.
+
+    An error without a known code is a fault of a server: nobody can tell what it had done before. The repeat
+    carries the same idempotency key, so the channel looks first.
+    """
+    return isinstance(error, OutcomeUnknown) or type(error) is ChannelError
 
 
 def _mark(*, unknown: bool, again: bool) -> Callable[..., Awaitable[object]]:

@@ -62,6 +62,12 @@ class OrchestratorSettings(MediaSettings):
     refused_account_seconds: float = Field(
         default=300.0, gt=0, le=300, description="an account that its vendor refuses is tried again then"
     )
+    breaker_failures: int = Field(
+        default=5, ge=1, description="failures in a row after which an account is left alone for a while"
+    )
+    breaker_seconds: float = Field(
+        default=10.0, gt=0, le=300, description="the first such pause; doubled up to 300"
+    )
     turn_lease_seconds: float = Field(
         default=120.0, gt=0, description="an agent's turn is offered again then"
     )

@@ -1,23 +1,26 @@
 """The outbox: what we send, from its acceptance to the vendor's receipt.
 
+    scheduled -- release_due --> queued          scheduled, queued (never begun) -- cancel --> cancelled
     queued -- begin_sending --> sending -- mark_sent --> sent --> delivered --> read
-      ^                            |---- mark_failed --> failed
+      ^                            |---- mark_failed --> failed -- reopen --> queued
       |---- mark_retry ------------|---- mark_unknown -> unknown -- mark_sent | mark_retry | mark_failed
 
-A message begins while it is not finished: also from `sending` (the worker before died) and `unknown`, where
-the vendor may have it already. So every send carries the delivery's id as its idempotency key, and the
-channel looks before it repeats. A late mark_sent wins over everything but a receipt.
+An unknown message that is given up is looked at no more until an operator decides. A message begins while it
+is not finished: also from `sending` (the worker before died) and `unknown`, where the vendor may have it
+already. So every send carries the delivery's id as its idempotency key, and the channel looks before it
+repeats. A late mark_sent wins over everything but a receipt.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
 
 from core.errors import IdempotencyConflict
+from core.lanes import ANSWERS, PATIENT, SINGLES
 from core.messages import File, Image, Media, OutgoingMessage
 from orchestrator import ways
 from orchestrator.clients import chat_key
@@ -25,6 +28,9 @@ from orchestrator.store.pool import Connection, Executor, Pool
 from orchestrator.store.queries import sql
 from orchestrator.store.text import storable
 from orchestrator.ways import Way
+
+#: Who wrote that lately and has heard nothing since is waiting for an answer, whoever gives it.
+WAITING = timedelta(hours=1)
 
 Origin = Literal["reply", "tool", "rest", "list"]
 State = Literal[
@@ -72,8 +78,8 @@ class Delivery:
     bulk_id: UUID | None = None
 
     def says(self, message: OutgoingMessage) -> bool:
-        """Whether it has the very words, media and buttons of `message`."""
-        own = (self.text, self.image_url, self.buttons, self.file_url, self.file_kind)
+        """Whether it has the very words, media, buttons and time of `message`."""
+        own = (self.text, self.image_url, self.buttons, self.file_url, self.file_kind, self.send_at)
         return own == _content(message) and (bool(self.asked_channel) or self.reply_to == _quoted(message))
 
     def was_meant_for(self, message: OutgoingMessage) -> bool:
@@ -93,16 +99,31 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Why it was not sent.
+
+    `counted` False takes the attempt back: it was not its turn, and nothing was tried. `final`: nobody tries
+    it any more, also when it stays unknown.
+    """
+
+    code: str
+    detail: str = ""
+    counted: bool = True
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """Whose message it is; nothing is known of a chat in which nobody has written yet.
 
-    `asked` is (channel, chat) of the message that went another way.
+    `asked` is (channel, chat) of the message that went another way. `waiting`: the customer spoke last.
     """
 
     client_id: int | None = None
     appeal_id: int | None = None
     turn_id: int | None = None
     asked: tuple[str, str] = ("", "")
+    waiting: bool = False
 
 
 async def insert_outbound(
@@ -130,13 +151,29 @@ async def _owner(
     connection: Connection, asked: tuple[str, str, str], way: Way | None, now: datetime
 ) -> Owner:
     """The client of the asked chat with their open case, which goes on where the way leads."""
-    row = await connection.fetchrow(sql("whose_chat"), *asked)
-    if row is None or way is None:
-        return Owner(row["client_id"], row["appeal_id"]) if row else Owner()
-    appeal_id = await ways.go(
-        connection, way, client_id=row["client_id"], appeal_id=row["appeal_id"], now=now
-    )
-    return Owner(row["client_id"], appeal_id, asked=(asked[0], asked[2]))
+    owner = await owner_of_chat(connection, asked, now)
+    if owner.client_id is None or way is None:
+        return owner
+    appeal_id = await ways.go(connection, way, client_id=owner.client_id, appeal_id=owner.appeal_id, now=now)
+    return replace(owner, appeal_id=appeal_id, asked=(asked[0], asked[2]))
+
+
+async def owner_of_chat(connection: Connection, chat: tuple[str, str, str], now: datetime) -> Owner:
+    """The client of a chat with their open case, and whether they wait for an answer."""
+    row = await connection.fetchrow(sql("whose_chat"), *chat)
+    if row is None:
+        return Owner()
+    waiting = row["sender"] == "customer" and now - row["created_at"] < WAITING
+    return Owner(row["client_id"], row["appeal_id"], waiting=waiting)
+
+
+def lane_of(origin: str, owner: Owner, *, bulk_id: UUID | None = None) -> tuple[int, str]:
+    """Pure: how urgent a message is, and with which others it shares a window when it has time."""
+    if bulk_id is not None:
+        return PATIENT, str(bulk_id)
+    if origin == "reply" or owner.waiting:
+        return ANSWERS, ""
+    return (PATIENT, origin) if origin == "list" else (SINGLES, "")
 
 
 async def accept(
@@ -156,48 +193,48 @@ async def accept(
         _quoted(message),
         *owner.asked,
         now,
+        *lane_of(origin, owner),
     )
-    if created and owner.client_id is not None:
-        kind, media = _media(message)
-        await connection.execute(
-            sql("write_outbound_message"),
-            owner.client_id,
-            owner.appeal_id,
-            *chat,
-            kind,
-            message.text,
-            media.model_dump(mode="json", exclude_defaults=True),
-            {"buttons": list(message.buttons)} if message.buttons else {},
-            message.reply_to,
-            now,
-            message.id,
-        )
+    if created and not is_scheduled(message, now):
+        await write_history(connection, message, owner, now)
     return created is not None
+
+
+def is_scheduled(message: OutgoingMessage, now: datetime) -> bool:
+    """Whether it waits for its time; what is late goes at once."""
+    return message.send_at is not None and message.send_at > now
+
+
+async def write_history(
+    connection: Connection, message: OutgoingMessage, owner: Owner, now: datetime
+) -> None:
+    """What we say, in the history of the client; nothing when nobody has written there yet."""
+    if owner.client_id is None:
+        return
+    kind, media = _media(message)
+    await connection.execute(
+        sql("write_outbound_message"),
+        owner.client_id,
+        owner.appeal_id,
+        *(message.channel, message.account, message.external_chat_id),
+        kind,
+        message.text,
+        media.model_dump(mode="json", exclude_defaults=True),
+        {"buttons": list(message.buttons)} if message.buttons else {},
+        message.reply_to,
+        now,
+        message.id,
+    )
 
 
 async def get_delivery(executor: Executor, delivery_id: UUID) -> Delivery | None:
     """Where a message is, or None."""
-    return _optional(await executor.fetchrow(sql("get_outbound"), delivery_id))
-
-
-async def unqueued(executor: Executor, limit: int) -> list[Delivery]:
-    """Accepted and not yet pushed to Redis, in the order of acceptance."""
-    return [_delivery(row) for row in await executor.fetch(sql("unqueued"), limit)]
-
-
-async def mark_queued(executor: Executor, ids: Sequence[UUID], *, now: datetime) -> None:
-    """These were pushed to Redis."""
-    await executor.execute(sql("mark_queued"), list(ids), now)
-
-
-async def unqueue_stale(executor: Executor, *, before: datetime) -> int:
-    """Give back to the relay what was pushed before then in chats at rest since: Redis may have lost it."""
-    return len(await executor.fetch(sql("unqueue_stale"), before))
+    return optional_delivery(await executor.fetchrow(sql("get_outbound"), delivery_id))
 
 
 async def begin_sending(executor: Executor, delivery_id: UUID, *, now: datetime) -> Delivery | None:
     """The message to send now, or None: no such id, or it was sent or given up (see get_delivery)."""
-    return _optional(await executor.fetchrow(sql("begin_sending"), delivery_id, now))
+    return optional_delivery(await executor.fetchrow(sql("begin_sending"), delivery_id, now))
 
 
 async def mark_sent(
@@ -211,39 +248,36 @@ async def mark_sent(
             await connection.execute(sql("forget_echoes"), delivery_id, list(vendor_ids))
             chat = (row["channel"], row["account"], row["external_chat_id"])
             await connection.execute(sql("name_sent_message"), delivery_id, vendor_ids[0], now, *chat)
-    return _optional(row)
+    return optional_delivery(row)
 
 
 async def mark_failed(
-    executor: Executor, delivery_id: UUID, *, code: str, detail: str, now: datetime, counted: bool = True
+    executor: Executor, delivery_id: UUID, failure: Failure, *, now: datetime
 ) -> Delivery | None:
-    """It was not sent and will not be. None when it had been sent, or is not known.
-
-    `counted` False takes the attempt back: it was not its turn, and nothing was tried.
-    """
-    return await _not_sent(executor, delivery_id, "failed", (code, detail, counted), now)
+    """It was not sent and will not be. None when it had been sent, or is not known."""
+    return await _not_sent(executor, delivery_id, "failed", failure, now)
 
 
 async def mark_unknown(
-    executor: Executor, delivery_id: UUID, *, code: str, detail: str, now: datetime, counted: bool = True
+    executor: Executor, delivery_id: UUID, failure: Failure, *, now: datetime
 ) -> Delivery | None:
     """The vendor may have it: look before it is sent again. Else as mark_failed."""
-    return await _not_sent(executor, delivery_id, "unknown", (code, detail, counted), now)
+    return await _not_sent(executor, delivery_id, "unknown", failure, now)
 
 
 async def mark_retry(
-    executor: Executor, delivery_id: UUID, *, code: str, detail: str, now: datetime, counted: bool = True
+    executor: Executor, delivery_id: UUID, failure: Failure, *, now: datetime
 ) -> Delivery | None:
     """The vendor certainly has it not: it may begin again. Else as mark_failed."""
-    return await _not_sent(executor, delivery_id, "queued", (code, detail, counted), now)
+    return await _not_sent(executor, delivery_id, "queued", failure, now)
 
 
 async def _not_sent(
-    executor: Executor, delivery_id: UUID, state: State, error: tuple[str, str, bool], now: datetime
+    executor: Executor, delivery_id: UUID, state: State, failure: Failure, now: datetime
 ) -> Delivery | None:
-    code, detail, counted = error
-    values = (state, storable(code), storable(detail), now, 0 if counted else 1)
-    return _optional(await executor.fetchrow(sql("mark_not_sent"), delivery_id, *values))
+    told = (state, storable(failure.code), storable(failure.detail), now)
+    values = (*told, 0 if failure.counted else 1, failure.final)
+    return optional_delivery(await executor.fetchrow(sql("mark_not_sent"), delivery_id, *values))
 
 
 def _same(delivery: Delivery, message: OutgoingMessage) -> bool:
@@ -255,7 +289,7 @@ def _same(delivery: Delivery, message: OutgoingMessage) -> bool:
 
 def _content(message: OutgoingMessage) -> tuple[Any, ...]:
     file = (message.file_url or "", message.file_kind or "")
-    return (message.text, message.image_url or "", list(message.buttons), *file)
+    return (message.text, message.image_url or "", list(message.buttons), *file, message.send_at)
 
 
 def _quoted(message: OutgoingMessage) -> str:
@@ -275,9 +309,11 @@ def _media(message: OutgoingMessage) -> tuple[str, Media]:
     return "text", Media()
 
 
-def _delivery(row: asyncpg.Record) -> Delivery:
+def delivery_of(row: asyncpg.Record) -> Delivery:
+    """A row of `outbound`."""
     return Delivery(**{name: row[name] for name in Delivery.__slots__})  # not what a newer schema adds
 
 
-def _optional(row: asyncpg.Record | None) -> Delivery | None:
-    return _delivery(row) if row is not None else None
+def optional_delivery(row: asyncpg.Record | None) -> Delivery | None:
+    """A row of `outbound`, if there is one."""
+    return delivery_of(row) if row is not None else None

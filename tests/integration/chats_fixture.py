@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from pydantic import BaseModel
 from redis.asyncio import Redis
 
 from core.chats import Chats, Lease, Window, Windows
@@ -150,8 +151,13 @@ async def incoming_line(url: str, window: Window | None = None, **options: Any) 
 
 @asynccontextmanager
 async def outgoing_line(url: str) -> AsyncIterator[Line]:
-    """The engine that keeps order while sending: due at once."""
+    """The engine of the list door: due at once."""
     async with Redis.from_url(url) as redis:
-        keys = Keys().outgoing
-        chats = Chats(redis, keys, windows=Windows(Window(0, 0)), lease_ms=LEASE_MS, model=OutgoingMessage)
-        yield Line(redis, keys, chats)
+        yield line_at_once(redis, Keys().outgoing, OutgoingMessage)
+
+
+def line_at_once(redis: Redis, keys: QueueKeys, model: type[BaseModel]) -> Line:
+    """An engine without a silence: it keeps order while something is done with each message."""
+    return Line(
+        redis, keys, Chats(redis, keys, windows=Windows(Window(0, 0)), lease_ms=LEASE_MS, model=model)
+    )

@@ -1,13 +1,15 @@
 """What is queued goes out: in order, as often as it helps, under one id, and never without a trace."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from core.bell import Bell
+from core.chats import Chats, Lease, Window, Windows
 from core.deadletters import DeadLetter, DeadLetters
 from core.errors import (
     AuthFailed,
@@ -31,9 +33,13 @@ from core.keys import Keys
 from core.messages import OutgoingMessage
 from core.observability import Metrics
 from core.registry import CHANNEL_NAMES
+from orchestrator.breakers import Rules
 from orchestrator.deliver import LONGEST_DELAY, Deliverer, Patience
+from orchestrator.list_door import ListDoor
+from orchestrator.relay import Relay
 from orchestrator.store import outbound
-from tests.integration.chats_fixture import LEASE_MS, SECOND, Line, outgoing_line
+from orchestrator.store.outbox import Ticket
+from tests.integration.chats_fixture import LEASE_MS, SECOND, Line, line_at_once, outgoing_line
 from tests.integration.test_resolve_scene import Scene, scene
 
 ATTEMPTS = 3
@@ -75,34 +81,59 @@ class FakeChannels:
         return [one.text for one in self.taken]
 
 
-class Post:
-    """The outbound queue, its worker and what became of the messages."""
+class Named:
+    """Every account is called what it is called."""
 
-    def __init__(self, line: Line, here: Scene) -> None:
-        self.line = line
+    async def named(self, message: OutgoingMessage) -> OutgoingMessage:
+        return message
+
+
+class Post:
+    """The list door, the relay and the senders, and what became of the messages."""
+
+    def __init__(self, line: Line, here: Scene, rules: Rules | None = None) -> None:
+        redis, clock = line.redis, line.clock
+        self.door = line
+        self.line = line_at_once(redis, Keys().tickets, Ticket)
+        self.line.clock = clock
         self.here = here
         self.channels = FakeChannels()
         self.metrics = Metrics()
-        self.deliverer = Deliverer(
-            line.chats,
-            self.channels,
-            pool=here.pool,
-            clock=line.clock,
-            metrics=self.metrics,
-            patience=Patience(ATTEMPTS),
-        )
+        self.bell = Bell(redis, Keys().bell("outbox"))
+        self.relay = Relay(here.pool, redis, self.line.keys.source, bell=self.bell, clock=clock)
+        self._given: dict[str, Any] = {"pool": here.pool, "clock": clock, "metrics": self.metrics}
+        self._patience = Patience(ATTEMPTS, rules or Rules())
+        self._accepting = ListDoor(line.chats, Named(), bell=self.bell, **self._given)
+        self.deliverer = self.sender(self.line.chats)
+
+    def sender(self, chats: Chats[Ticket]) -> Deliverer:
+        """Another replica's, which knows nothing of our breakers."""
+        return Deliverer(chats, self.channels, patience=self._patience, **self._given)
 
     async def queue(self, *messages: OutgoingMessage | bytes) -> None:
         """Messages are pushed and collected."""
         raw = [one if isinstance(one, bytes) else one.model_dump_json().encode() for one in messages]
-        assert await self.line.arrive(*raw) == len(messages)
+        assert await self.door.arrive(*raw) == len(messages)
+
+    async def accept(self) -> None:
+        """What lies at the door is accepted, and what may go gets its ticket."""
+        for lease in await self.door.take(limit=1000):
+            await self._accepting.work(lease)
+        await self.relay.push_all()
+        await self.line.arrive()
 
     async def work(self) -> int:
-        """Work on every chat that is due; how many there were."""
+        """Accept, then work on every chat that is due; how many there were."""
+        await self.accept()
         leases = await self.line.take()
         for lease in leases:
             await self.deliverer.work(lease)
         return len(leases)
+
+    async def homeless(self) -> tuple[int, set[str]]:
+        """Messages and tickets that lie somewhere, and chats that nobody would ever look at again."""
+        (listed, lost), (tickets, forgotten) = await self.door.survey(), await self.line.survey()
+        return listed + tickets, lost | forgotten
 
     async def wait(self, seconds: float) -> None:
         await self.line.pass_time(round(seconds * SECOND))
@@ -149,7 +180,7 @@ async def test_a_message_is_sent_and_bears_the_vendors_ids(post: Post) -> None:
     delivery = await post.delivery(message)
     assert (delivery.state, delivery.vendor_message_ids, delivery.attempts) == ("sent", ["v-Готово"], 1)
     assert await post.work() == 0
-    assert await post.line.survey() == (0, set())
+    assert await post.homeless() == (0, set())
 
 
 @pytest.mark.promise("order")
@@ -317,9 +348,9 @@ async def test_a_failed_message_that_is_replayed_is_tried_again(post: Post) -> N
     await post.work()
     [letter] = await post.letters()
 
-    source = post.line.keys.source
+    source = post.door.keys.source
     assert await DeadLetters(post.line.redis, Keys()).replay("outgoing", letter.id, source)
-    await post.line.arrive()
+    await post.door.arrive()
     await post.work()
 
     assert await post.state(message) == "sent"
@@ -327,20 +358,37 @@ async def test_a_failed_message_that_is_replayed_is_tried_again(post: Post) -> N
     assert await post.letters() == []
 
 
-async def test_a_crash_between_giving_up_and_the_letter_loses_no_letter(post: Post) -> None:
+class DiesAfterTheLetter(Chats[Ticket]):
+    """The engine of a process that ends once a letter is written."""
+
+    async def ack(
+        self, lease: Lease, count: int, now: int, *, keep: bool = False, letters: Sequence[DeadLetter] = ()
+    ) -> bool:
+        done = await super().ack(lease, count, now, keep=keep, letters=letters)
+        if letters:
+            raise Killed
+        return done
+
+
+async def test_a_crash_between_the_letter_and_the_mark_loses_no_letter(post: Post) -> None:
     message = outgoing()
     await post.queue(message)
-    [lost] = await post.line.take()
-    await outbound.insert_outbound(post.here.pool, message, origin="list", now=post.here.now)
-    await outbound.begin_sending(post.here.pool, message.id, now=post.here.now)
-    await outbound.mark_failed(post.here.pool, message.id, code="rejected", detail="", now=post.here.now)
-    await post.line.pass_time(LEASE_MS + 1)
-    post.channels.fail(Rejected("Too long."))
+    await post.accept()
+    windows = Windows(Window(0, 0))
+    dying = DiesAfterTheLetter(
+        post.line.redis, post.line.keys, windows=windows, lease_ms=LEASE_MS, model=Ticket
+    )
+    post.channels.fail(Rejected("Too long."), Rejected("Too long."))
+    [lease] = await post.line.take()
+    with pytest.raises(Killed):
+        await post.sender(dying).work(lease)
+    assert (await post.state(message), len(await post.letters())) == ("sending", 1)
 
+    await post.line.pass_time(LEASE_MS + 1)
     await post.work()
 
-    assert [one.reason for one in await post.letters()] == ["rejected"]
-    assert not await post.line.ack_all(lost)
+    assert await post.state(message) == "unknown"  # nobody can tell what the one before had done
+    assert {one.reason for one in await post.letters()} == {"rejected"}
 
 
 async def test_an_id_that_was_used_for_another_message_is_a_dead_letter(post: Post) -> None:
@@ -363,7 +411,7 @@ async def test_an_id_that_was_used_for_another_message_is_a_dead_letter(post: Po
 async def test_something_unreadable_stops_nothing_behind_it(post: Post) -> None:
     """A list is pushed to by anyone; a message of an older program may lie in it."""
     await post.queue(outgoing("1"))
-    key = f"{post.line.keys.items}avito:c1"
+    key = f"{post.door.keys.items}avito:c1"
     broken = b'{"channel": "avito", "external_chat_id": "c1", "text": ""}'
     await post.line.redis.rpush(key, broken, b"\xff", outgoing("2").model_dump_json())
 
@@ -380,13 +428,13 @@ async def test_what_postgresql_can_never_hold_is_a_dead_letter(post: Post) -> No
     message = outgoing(image_url="https://i/\u0000")
     await post.queue(message)
 
-    assert await post.work() == 1
+    assert await post.work() == 0
 
     [letter] = await post.letters()
     assert letter.reason == "unstorable"
     assert OutgoingMessage.model_validate_json(letter.raw) == message
     assert post.channels.asked == []
-    assert await post.line.survey() == (0, set())
+    assert await post.homeless() == (0, set())
 
 
 # --- a refused account ------------------------------------------------------------------------------------
@@ -458,8 +506,8 @@ async def test_a_message_given_up_and_replayed_asks_whatever_is_remembered(post:
     await post.work()
     [letter] = await post.letters()
 
-    await DeadLetters(post.line.redis, Keys()).replay("outgoing", letter.id, post.line.keys.source)
-    await post.line.arrive()
+    await DeadLetters(post.line.redis, Keys()).replay("outgoing", letter.id, post.door.keys.source)
+    await post.door.arrive()
     await post.work()
 
     assert await post.state(message) == "sent"
@@ -513,9 +561,9 @@ async def test_an_unknown_message_that_is_replayed_keeps_its_id(post: Post) -> N
         await post.wait(1)
     [letter] = await post.letters()
 
-    source = post.line.keys.source
+    source = post.door.keys.source
     await DeadLetters(post.line.redis, Keys()).replay("outgoing", letter.id, source)
-    await post.line.arrive()
+    await post.door.arrive()
     await post.work()
 
     assert await post.state(message) == "sent"

@@ -22,7 +22,7 @@ class Workers:
         self.go = asyncio.Event()
         self.served: list[str] = []
         self.waiting = 0
-        self.share = FairShare(line.chats, self._work, workers=WORKERS, clock=line.clock)
+        self.share = FairShare(line.chats, self._work, workers=(WORKERS, 0), clock=line.clock)
 
     async def _work(self, lease: Lease) -> None:
         account = lease.member.partition(":")[2].partition("@")[0]

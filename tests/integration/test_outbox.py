@@ -10,7 +10,9 @@ import pytest
 
 from core.errors import IdempotencyConflict
 from core.messages import OutgoingMessage
-from orchestrator.store import outbound
+from orchestrator.store import outbound, outbox
+from orchestrator.store.outbound import Failure
+from orchestrator.store.outbox import Window
 from orchestrator.turns import Committed
 from tests.integration.test_resolve_scene import Scene, message, scene
 
@@ -95,20 +97,21 @@ async def test_an_id_used_for_another_message_is_refused(here: Scene) -> None:
 async def test_the_relay_reads_in_the_order_of_acceptance_and_marks_what_it_pushed(here: Scene) -> None:
     ids = [await accepted(here, outgoing(str(n))) for n in range(5)]
 
-    assert [one.id for one in await outbound.unqueued(here.pool, 3)] == ids[:3]
-    await outbound.mark_queued(here.pool, ids[:3], now=here.now)
-    assert [one.id for one in await outbound.unqueued(here.pool, 3)] == ids[3:]
+    assert [one.id for one in await outbox.unqueued(here.pool, Window(at_once=3))] == ids[:3]
+    await outbox.mark_queued(here.pool, ids[:3], now=here.now)
+    assert [one.id for one in await outbox.unqueued(here.pool, Window(at_once=3))] == ids[3:]
 
 
 async def test_what_redis_lost_is_given_back_to_the_relay(here: Scene) -> None:
+    """Also what a sender had begun that died with it: Redis has neither its ticket nor its lease."""
     lost, begun = [await accepted(here, outgoing(str(n))) for n in range(2)]
-    await outbound.mark_queued(here.pool, [lost, begun], now=here.now)
+    await outbox.mark_queued(here.pool, [lost, begun], now=here.now)
     await outbound.begin_sending(here.pool, begun, now=here.now)
     here.pass_time(600)
 
-    assert await outbound.unqueue_stale(here.pool, before=here.now - timedelta(seconds=601)) == 0
-    assert await outbound.unqueue_stale(here.pool, before=here.now) == 1
-    assert [one.id for one in await outbound.unqueued(here.pool, 9)] == [lost]
+    assert await outbox.unqueue_stale(here.pool, before=here.now - timedelta(seconds=601)) == 0
+    assert await outbox.unqueue_stale(here.pool, before=here.now) == 2
+    assert [one.id for one in await outbox.unqueued(here.pool, Window())] == [lost, begun]
 
 
 async def test_a_sent_message_bears_the_vendors_ids_and_cannot_begin_again(here: Scene) -> None:
@@ -124,7 +127,7 @@ async def test_a_sent_message_bears_the_vendors_ids_and_cannot_begin_again(here:
     assert (done.state, done.vendor_message_ids, done.sent_at) == ("sent", ["v1", "v2"], here.now)
     assert await here.rows(SENT_ROWS) == [("v1", "Ваш заказ готов")]
     assert await outbound.begin_sending(here.pool, delivery_id, now=here.now) is None
-    assert await outbound.mark_failed(here.pool, delivery_id, code="x", detail="", now=here.now) is None
+    assert await outbound.mark_failed(here.pool, delivery_id, Failure("x", ""), now=here.now) is None
 
 
 async def test_marking_sent_twice_is_harmless(here: Scene) -> None:
@@ -140,9 +143,7 @@ async def test_a_send_that_nobody_finished_or_knows_may_be_repeated_and_is_count
     delivery_id = await accepted(here, outgoing())
     await outbound.begin_sending(here.pool, delivery_id, now=here.now)
     again = await outbound.begin_sending(here.pool, delivery_id, now=here.now)
-    await outbound.mark_unknown(
-        here.pool, delivery_id, code="outcome_unknown", detail="no answer", now=here.now
-    )
+    await outbound.mark_unknown(here.pool, delivery_id, Failure("outcome_unknown", "no answer"), now=here.now)
     third = await outbound.begin_sending(here.pool, delivery_id, now=here.now)
 
     assert again is not None
@@ -158,7 +159,7 @@ async def test_failed_unknown_and_retry_keep_their_reason(here: Scene) -> None:
         (outbound.mark_unknown, "unknown"),
         (outbound.mark_failed, "failed"),
     ):
-        marked = await mark(here.pool, delivery_id, code=state, detail="why", now=here.now)
+        marked = await mark(here.pool, delivery_id, Failure(state, "why"), now=here.now)
         assert marked is not None
         assert (marked.state, marked.error_code, marked.error_detail) == (state, state, "why")
     assert await outbound.begin_sending(here.pool, delivery_id, now=here.now) is None
@@ -190,7 +191,7 @@ async def test_who_has_read_a_message_has_read_those_before_it(here: Scene) -> N
     ids = [await accepted(here, outgoing(str(number))) for number in range(5)]
     for number in (0, 1, 3, 4):
         await sent(here, ids[number], f"v{number}")
-    await outbound.mark_failed(here.pool, ids[2], code="rejected", detail="", now=here.now)
+    await outbound.mark_failed(here.pool, ids[2], Failure("rejected", ""), now=here.now)
     await here.resolve(message("v0", event="delivered"))
 
     await here.resolve(message("v3", event="read"))
@@ -254,7 +255,10 @@ async def test_buttons_quotes_and_files_are_kept_with_the_message(here: Scene) -
     for one in (asked, voice):
         await accepted(here, one)
 
-    first, second = await outbound.unqueued(here.pool, 9)
+    first, second = [await outbound.get_delivery(here.pool, one.id) for one in (asked, voice)]
+
+    assert first is not None
+    assert second is not None
 
     assert (first.buttons, first.reply_to, first.file_kind) == (["Утром", "Днём"], "1", "")
     assert (second.file_url, second.file_kind, second.buttons) == ("https://f/1", "voice", [])
@@ -327,8 +331,8 @@ async def test_a_reply_travels_the_same_way(here: Scene) -> None:
     await here.resolve(message("1"))
     committed = await here.reply(await here.leased(), "Да")
     assert isinstance(committed, Committed)
-    [waiting] = await outbound.unqueued(here.pool, 9)
-    assert (waiting.id, waiting.origin, waiting.text) == (committed.outbound_id, "reply", "Да")
+    [waiting] = await outbox.unqueued(here.pool, Window())
+    assert waiting.id == committed.outbound_id
 
     pushed = outgoing("Да", id=waiting.id)
     known = await outbound.insert_outbound(here.pool, pushed, origin="list", now=here.now)
@@ -343,4 +347,4 @@ async def test_an_unknown_delivery_is_none_everywhere(here: Scene) -> None:
     assert await outbound.get_delivery(here.pool, stranger) is None
     assert await outbound.begin_sending(here.pool, stranger, now=here.now) is None
     assert await outbound.mark_sent(here.pool, stranger, ["v1"], now=here.now) is None
-    assert await outbound.mark_retry(here.pool, stranger, code="", detail="", now=here.now) is None
+    assert await outbound.mark_retry(here.pool, stranger, Failure(""), now=here.now) is None

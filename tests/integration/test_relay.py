@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from uuid import UUID
 
 import pytest
 from redis.asyncio import Redis
@@ -15,12 +16,14 @@ from core.keys import Keys
 from core.messages import OutgoingMessage
 from orchestrator.relay import Relay
 from orchestrator.store import outbound
+from orchestrator.store.outbound import Failure
+from orchestrator.store.outbox import Ticket
 from tests.integration.chats_fixture import ManualClock, outgoing_line
 from tests.integration.intake_fixture import connect, line_to
 from tests.integration.test_deliver import Post, outgoing
 from tests.integration.test_resolve_scene import Scene, scene
 
-SOURCE = Keys().outgoing.source
+SOURCE = Keys().tickets.source
 MINUTE = 60_000
 
 
@@ -44,7 +47,10 @@ class Outbox:
         return messages
 
     async def pushed(self) -> list[str]:
-        return [json.loads(row)["text"] for row in await self.redis.lrange(SOURCE, 0, -1)]
+        """The texts that the tickets stand for."""
+        ids = [UUID(json.loads(row)["id"]) for row in await self.redis.lrange(SOURCE, 0, -1)]
+        found = [await outbound.get_delivery(self.here.pool, one) for one in ids]
+        return [one.text for one in found if one is not None]
 
     async def until_pushed(self, count: int) -> list[str]:
         """What lies in the queue, once there is so much; every push to it wakes us."""
@@ -78,16 +84,34 @@ async def test_what_was_accepted_is_pushed_in_order_and_once(outbox: Outbox) -> 
     await outbox.relay.push_all()
 
     rows = await outbox.redis.lrange(SOURCE, 0, -1)
-    assert [OutgoingMessage.model_validate_json(row) for row in rows] == accepted
+    assert [Ticket.model_validate_json(row).id for row in rows] == [one.id for one in accepted]
 
 
-async def test_a_message_arrives_with_all_that_it_had(outbox: Outbox) -> None:
-    [message] = await outbox.accept("да", chat="c/1 {x}", account="shop", image_url="https://i/1")
+async def test_a_ticket_names_the_chat_and_says_no_word(outbox: Outbox) -> None:
+    """What waits in Redis is no copy of what we say: an erased client leaves nothing there."""
+    [message] = await outbox.accept("секрет", chat="c/1 {x}", account="shop", image_url="https://i/1")
 
     await outbox.relay.push_all()
 
     [row] = await outbox.redis.lrange(SOURCE, 0, -1)
-    assert OutgoingMessage.model_validate_json(row) == message
+    assert json.loads(row) == {
+        "id": str(message.id),
+        "channel": "avito",
+        "account": "shop",
+        "external_chat_id": "c/1 {x}",
+        "lane": 1,
+    }
+
+
+async def test_a_message_goes_out_with_all_that_it_had(redis_url: str, database_url: str) -> None:
+    async with outgoing_line(redis_url) as line, scene(database_url) as here:
+        post = Post(line, here)
+        message = outgoing("да", chat="c/1 {x}", account="shop", image_url="https://i/1")
+        await outbound.insert_outbound(here.pool, message, origin="tool", now=here.now)
+
+        await post.work()
+
+        assert post.channels.taken == [message]
 
 
 async def test_more_than_one_load_is_pushed_to_the_end(outbox: Outbox) -> None:
@@ -123,7 +147,6 @@ async def test_a_crash_between_push_and_mark_pushes_again_and_the_customer_sees_
         await outbox.replica(queue.redis).push_all()
         assert await outbox.pushed() == ["1", "2", "1", "2"]
         post = Post(queue, here)
-        await queue.arrive()
         while await post.work():
             pass
 
@@ -194,7 +217,7 @@ async def test_what_is_sent_or_given_up_is_never_pushed_again(outbox: Outbox) ->
     for message in (sent, failed):
         await outbound.begin_sending(outbox.here.pool, message.id, now=outbox.here.now)
     await outbound.mark_sent(outbox.here.pool, sent.id, ["v1"], now=outbox.here.now)
-    await outbound.mark_failed(outbox.here.pool, failed.id, code="x", detail="", now=outbox.here.now)
+    await outbound.mark_failed(outbox.here.pool, failed.id, Failure("x", ""), now=outbox.here.now)
 
     outbox.clock.move(60 * MINUTE)
     await outbox.relay.push_all()

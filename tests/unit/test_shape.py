@@ -129,9 +129,11 @@ def test_every_key_is_in_the_architecture() -> None:
     """core/keys.py and the table cannot drift apart."""
     text = _read("docs/architecture.md")
     keys = Keys()
-    both = (keys.incoming, keys.outgoing)
-    queues = [getattr(queue, name) for queue in both for name in QueueKeys.__slots__]
-    shortened = {"queue:outbound_opened", "queue:outbound_pending", "queue:outbound_fence"}
+    every = (keys.incoming, keys.outgoing, keys.tickets)
+    queues = [getattr(queue, name) for queue in every for name in QueueKeys.__slots__]
+    shortened = {
+        f"queue:{line}_{part}" for line in ("outbound", "tickets") for part in ("opened", "pending", "fence")
+    }
     missing = {name.rstrip(":") for name in queues} - shortened
     missing = {name for name in missing if name not in text and not name.startswith("dead:")}
     missing |= {row for row in _rows_of_keys() if not re.search(row, text)}

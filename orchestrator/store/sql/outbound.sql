@@ -1,8 +1,12 @@
 -- name: insert_outbound
 INSERT INTO outbound (
     id, origin, turn_id, appeal_id, client_id, channel, account, external_chat_id, text, image_url,
-    buttons, file_url, file_kind, reply_to, asked_channel, asked_chat, created_at, updated_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)
+    buttons, file_url, file_kind, send_at, reply_to, asked_channel, asked_chat, created_at, updated_at,
+    state, lane, flow
+) VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18,
+    CASE WHEN $14::timestamptz > $18::timestamptz THEN 'scheduled' ELSE 'queued' END, $19, $20
+)
 ON CONFLICT (id) DO NOTHING
 RETURNING id
 
@@ -13,10 +17,10 @@ INSERT INTO messages_history (
 ) VALUES ($1, $2, $3, $4, $5, 'out', 'agent', 'message', $6, $7, $8, $9, $10, $11, $11, $12)
 
 -- name: whose_chat
--- The client whose message is the latest there, with their open case.
-SELECT m.client_id, open.id AS appeal_id
+-- The client whose message is the latest there, with their open case; who of us spoke last, and when.
+SELECT m.client_id, open.id AS appeal_id, m.sender, m.created_at
 FROM (
-    SELECT client_id FROM messages_history
+    SELECT client_id, sender, created_at FROM messages_history
     WHERE channel = $1 AND account = $2 AND external_chat_id = $3 ORDER BY id DESC LIMIT 1
 ) AS m
 LEFT JOIN LATERAL (
@@ -26,23 +30,6 @@ LEFT JOIN LATERAL (
 
 -- name: get_outbound
 SELECT * FROM outbound WHERE id = $1
-
--- name: unqueued
-SELECT * FROM outbound WHERE queued_at IS NULL AND state = 'queued' ORDER BY seq LIMIT $1
-
--- name: mark_queued
-UPDATE outbound SET queued_at = $2 WHERE id = ANY($1::uuid[]) AND queued_at IS NULL
-
--- name: unqueue_stale
--- Pushed long ago, and nothing has moved in their chat since: Redis may have lost them. The relay pushes them
--- again. A chat that waits for its vendor is tried every few minutes.
-UPDATE outbound AS o SET queued_at = NULL
-WHERE o.state = 'queued' AND o.queued_at < $1 AND NOT EXISTS (
-    SELECT FROM outbound AS moved
-    WHERE moved.channel = o.channel AND moved.account = o.account
-        AND moved.external_chat_id = o.external_chat_id AND moved.updated_at > $1
-)
-RETURNING o.id
 
 -- name: begin_sending
 UPDATE outbound SET state = 'sending', attempts = attempts + 1, queued_at = coalesce(queued_at, $2), updated_at = $2
@@ -79,8 +66,10 @@ WHERE m.outbound_id = $1 AND NOT EXISTS (
 )
 
 -- name: mark_not_sent
--- $6: attempts that do not count.
+-- $6: attempts that do not count. $7: nobody tries it any more.
 UPDATE outbound
-SET state = $2, error_code = $3, error_detail = $4, updated_at = $5, attempts = greatest(attempts - $6::integer, 0)
+SET state = $2::text, error_code = $3, error_detail = $4, updated_at = $5::timestamptz,
+    attempts = greatest(attempts - $6::integer, 0),
+    given_up_at = CASE WHEN $7 AND $2::text = 'unknown' THEN $5::timestamptz END
 WHERE id = $1 AND state IN ('queued', 'sending', 'unknown', 'failed')
 RETURNING *
