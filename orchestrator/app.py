@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from core.app import VERSION, ServiceParts
 from core.auth import KeyRing
 from core.bell import Bell
-from core.chats import Chats, Window, Windows
+from core.chats import Chats
 from core.clock import Clock
 from core.collector import Collector
 from core.dispatcher import Dispatcher, Work
