@@ -48,7 +48,7 @@ class Channels:
         Raises a ChannelError; OutcomeUnknown when nobody can tell whether the customer has it.
         """
         path, body = _request_of(message)
-        speaking = {SENDER_HEADER: message.sender}
+        speaking = {SENDER_HEADER: message.sender, **header()}
         answer = await self._call(
             "POST", message.channel, path, json=body, headers=speaking, timeout=SEND_TIMEOUT
         )
@@ -101,7 +101,7 @@ class Channels:
         if url is None:
             raise NotFound(f"No channel server for {channel!r}.", channel=channel)
         try:
-            response = await self._http.request(method, url + path, timeout=timeout, headers=header(), **sent)
+            response = await self._http.request(method, url + path, timeout=timeout, **sent)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise VendorDown(f"The {channel} server cannot be reached.", channel=channel) from error
         except httpx.HTTPError as error:

@@ -76,6 +76,7 @@ class Delivery:
     send_at: datetime | None = None
     given_up_at: datetime | None = None
     bulk_id: UUID | None = None
+    sender: str = "agent"
 
     def says(self, message: OutgoingMessage) -> bool:
         """Whether it has the very words, media, buttons and time of `message`."""
@@ -194,6 +195,7 @@ async def accept(
         *owner.asked,
         now,
         *lane_of(origin, owner),
+        message.sender,
     )
     if created and not is_scheduled(message, now):
         await write_history(connection, message, owner, now)

@@ -109,5 +109,6 @@ def message_of(delivery: Delivery) -> OutgoingMessage:
             "buttons": delivery.buttons,
             "reply_to": delivery.reply_to,
             "send_at": delivery.send_at,
+            "sender": delivery.sender,
         }
     )

@@ -2,10 +2,10 @@
 INSERT INTO outbound (
     id, origin, turn_id, appeal_id, client_id, channel, account, external_chat_id, text, image_url,
     buttons, file_url, file_kind, send_at, reply_to, asked_channel, asked_chat, created_at, updated_at,
-    state, lane, flow
+    state, lane, flow, sender
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18,
-    CASE WHEN $14::timestamptz > $18::timestamptz THEN 'scheduled' ELSE 'queued' END, $19, $20
+    CASE WHEN $14::timestamptz > $18::timestamptz THEN 'scheduled' ELSE 'queued' END, $19, $20, $21
 )
 ON CONFLICT (id) DO NOTHING
 RETURNING id
