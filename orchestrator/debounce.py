@@ -15,9 +15,9 @@ from core.messages import IncomingMessage
 from core.observability import Metrics
 from orchestrator.batching import Batch, ClosedBy, gather
 from orchestrator.enrich import Enricher
+from orchestrator.resolver import Resolver
 from orchestrator.store.errors import Unstorable
 from orchestrator.store.pool import Pool
-from orchestrator.store.resolve import resolve_batch
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class Debouncer:
         metrics: Metrics,
     ) -> None:
         self._chats = chats
-        self._pool = pool
+        self._resolver = Resolver(pool)
         self._enricher = enricher
         self._bell = turns_bell
         self._clock = clock
@@ -60,7 +60,7 @@ class Debouncer:
         """Store the batch of these messages; letters for those that can never be stored."""
         now = self._clock.now_ms()
         try:
-            resolved = await resolve_batch(self._pool, batch, now=datetime.fromtimestamp(now / 1000, UTC))
+            resolved = await self._resolver.resolve(batch, now=datetime.fromtimestamp(now / 1000, UTC))
         except Unstorable as error:
             if len(messages) == 1:
                 return [_letter(messages[0], error, now)]
