@@ -2,6 +2,8 @@
 
 StoreError
 ├── Unstorable        PostgreSQL can never hold this; repeating does not help
+├── MergeRefused      two clients cannot be merged or separated now; the text says why
+├── WrongClient       a way was found for somebody who is not the client by now; look for it again
 └── MigrationError    the schema is not what this program expects; the text says what to do
 
 Everything else (a lost connection, a deadlock, a server that restarts) stays asyncpg's own error: nothing
@@ -20,6 +22,14 @@ class StoreError(Exception):
 
 class Unstorable(StoreError):
     """PostgreSQL can never hold this message; nothing of its batch was stored."""
+
+
+class MergeRefused(StoreError):
+    """Two clients cannot be merged or separated; nothing has changed. The text says why, for people."""
+
+
+class WrongClient(StoreError):
+    """Clients were merged or separated since the way was found; nothing was written."""
 
 
 class MigrationError(StoreError):

@@ -75,19 +75,26 @@ CREATE TABLE client_merges (
     merged_by text NOT NULL DEFAULT '',
     merged_at timestamptz NOT NULL,
     undone_by text,
-    undone_at timestamptz
+    undone_at timestamptz,
+    cases     jsonb NOT NULL DEFAULT '[]',
+    latest    jsonb NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE client_merges IS 'the loser''s row is gone while the merge stands; its id leads to the winner';
+COMMENT ON COLUMN client_merges.cases IS 'cases that were open on both sides: [[younger, older], ...]';
+COMMENT ON COLUMN client_merges.latest IS 'the highest ids of both sides at that time, by table: what is newer came since';
 CREATE INDEX client_merges_winner ON client_merges (winner_id) WHERE undone_at IS NULL;
 CREATE UNIQUE INDEX client_merges_loser ON client_merges (loser_id) WHERE undone_at IS NULL;
 
+-- Each step of a merge is of one table and one kind; undone in reverse order.
 CREATE TABLE client_merge_rows (
     merge_id   bigint NOT NULL REFERENCES client_merges ON DELETE CASCADE,
-    step       bigint GENERATED ALWAYS AS IDENTITY,
+    step       integer NOT NULL,
     table_name text NOT NULL,
     row_key    jsonb NOT NULL,
-    before     jsonb NOT NULL,
+    before     jsonb,
     after      jsonb,
-    PRIMARY KEY (merge_id, step)
+    PRIMARY KEY (merge_id, step, row_key),
+    CONSTRAINT client_merge_rows_kind CHECK (before IS NOT NULL OR after IS NOT NULL)
 );
+COMMENT ON COLUMN client_merge_rows.before IS 'the columns that the merge set, as they were; null: it added the row';
 COMMENT ON COLUMN client_merge_rows.after IS 'the columns that the merge set; null: it took the row away';
