@@ -17,7 +17,7 @@ from orchestrator.hub_parts import HubParts
 from orchestrator.hub_views import delivery_view, lease_of, message_view, token_of
 from orchestrator.reach import NoWay
 from orchestrator.store import outbound
-from orchestrator.store.errors import Unstorable, only_storable
+from orchestrator.store.errors import Unstorable, WrongClient, only_storable
 from orchestrator.store.queries import sql
 from orchestrator.ways import Way
 
@@ -61,6 +61,8 @@ class Writing:
                 outcome = await turns.commit_reply(self._pool, lease, answer, now=self._parts.now())
         except Unstorable as error:
             raise Rejected(_why(error)) from error
+        except WrongClient as error:
+            raise _once_more() from error
         return await self.result(lease, outcome)
 
     async def catch_up(self, lease: turns.Lease, turn: turns.Turn) -> None:
@@ -131,9 +133,12 @@ class Writing:
         if await outbound.get_delivery(self._pool, message.id) is None:
             way = await self._way_of_chat(message)
             await self._refuse_unfit(way.channel if way else message.channel, given)
-        accepted = await outbound.insert_outbound(
-            self._pool, message, origin="tool", now=self._parts.now(), way=way
-        )
+        try:
+            accepted = await outbound.insert_outbound(
+                self._pool, message, origin="tool", now=self._parts.now(), way=way
+            )
+        except WrongClient as error:
+            raise _once_more() from error
         await self._parts.outbox_bell.ring()
         return Queued(status="queued" if accepted.created else "duplicate", delivery_id=str(message.id))
 
@@ -174,6 +179,11 @@ def _holds(lease: turns.Lease, turn: turns.Turn) -> bool:
 
 def _no_way(channel: str, found: NoWay, instead: str = "") -> PeerUnreachable:
     return PeerUnreachable(f"The channel {channel!r} has no way back and {found.reason}.{instead}")
+
+
+def _once_more() -> Rejected:
+    """Who is who was decided while the way was looked for: it may lead to somebody else."""
+    return Rejected("The client was merged or separated meanwhile. Nothing was sent: call once more.")
 
 
 def _answer(given: ReplyArguments, seen: turns.Seen, way: Way | None) -> turns.Reply:

@@ -13,6 +13,7 @@ from core.ids import AccountId, ChannelName, ChatId
 from core.messages import OutgoingMessage
 from orchestrator.appeals import find_open
 from orchestrator.clients import chat_key, handle_key, phone_key
+from orchestrator.store.errors import WrongClient
 from orchestrator.store.pool import Connection
 from orchestrator.store.queries import sql
 
@@ -33,9 +34,13 @@ class Way:
     phone: str = ""
 
     @property
+    def chat(self) -> tuple[str, str, str]:
+        return (self.channel, self.account, self.external_chat_id)
+
+    @property
     def keys(self) -> list[str]:
         """What to lock beside the asked chat."""
-        keys = [chat_key(self.channel, self.account, self.external_chat_id)]
+        keys = [chat_key(*self.chat)]
         if self.phone:
             keys += [handle_key(self.channel, self.account, self.external_chat_id), phone_key(self.phone)]
         return keys
@@ -53,7 +58,12 @@ class Way:
 async def go(
     connection: Connection, way: Way, *, client_id: int, appeal_id: int | None, now: datetime
 ) -> int | None:
-    """Let the client's case go on there; its id from now on. In the caller's transaction, under its locks."""
+    """Let the client's case go on there; its id from now on. In the caller's transaction, under its locks.
+
+    Raises WrongClient when clients were merged or separated since the way was found.
+    """
+    if not await connection.fetchval(sql("leads_to_client"), client_id, *way.chat, way.phone or None):
+        raise WrongClient(f"The way leads to somebody who is not client {client_id} by now.")
     await connection.fetch(sql("lock_clients"), [client_id])
     if way.phone:
         handle = ([way.channel], [way.account], [way.external_chat_id])

@@ -44,4 +44,6 @@ PROMISES: dict[str, str] = {
     "sweep": "What a silent webhook lost is taken in from the vendor's history, once.",
     "settings": "Bad configuration stops the start with the full list of what is wrong.",
     "attested": "Handles become one client only by what a messenger or a form attests, or by an operator.",
+    "unmerge": "A merge of two clients that is undone leaves everything as if it had not been.",
+    "own-handle": "Whoever is merged with whom, an answer goes to the handle that was written from.",
 }

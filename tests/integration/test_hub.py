@@ -31,7 +31,7 @@ from orchestrator.hub import Hub
 from orchestrator.hub_parts import HubParts
 from orchestrator.letters import Letters
 from orchestrator.manifests import Manifest
-from orchestrator.reach import Reach
+from orchestrator.reach import FindsWay, Reach
 from orchestrator.settings import OrchestratorSettings
 from tests.integration.chats_fixture import SECOND, incoming, incoming_line
 from tests.integration.intake_fixture import connect, line_to
@@ -79,10 +79,11 @@ class Agents:
         self.here: Scene = desk.here
         self.outbox_bell = Bell(desk.line.redis, Keys().bell("outbox"))
         self.messengers = FakeMessengers()
+        self.reach = Reach(self.here.pool, self.messengers, self.messengers, desk.line.clock)
         self.hub = self.replica(gathering)
         self._operations = {one.name: one for one in self.hub.operations()}
 
-    def replica(self, gathering: Gathering | None = None) -> Hub:
+    def replica(self, gathering: Gathering | None = None, reach: FindsWay | None = None) -> Hub:
         return Hub(
             HubParts(
                 pool=self.here.pool,
@@ -92,7 +93,7 @@ class Agents:
                 channels=self.messengers.manifests,
                 lease_seconds=LEASE,
                 gathering=gathering or self.desk.gathering,
-                reach=Reach(self.here.pool, self.messengers, self.messengers, self.desk.line.clock),
+                reach=reach or self.reach,
                 manifests=self.messengers,
                 letters=Letters(self.desk.line.redis, Keys(), clock=self.desk.line.clock),
                 collects=self.collects,

@@ -274,7 +274,7 @@ async def test_whoever_is_no_client_cannot_be_merged(here: Scene) -> None:
 
 
 async def test_a_merge_beside_messages_of_both_loses_none(here: Scene) -> None:
-    """Handles, chats and phones are locked: whoever resolves sees the client before or after, never between."""
+    """Handles, chats and phones are locked: whoever resolves sees the client before or after."""
     anna, boris = await two(here)
     done = []
 
@@ -291,8 +291,9 @@ async def test_a_merge_beside_messages_of_both_loses_none(here: Scene) -> None:
 
     assert len(done) == 4
     wrong = await here.rows(
-        "SELECT id FROM messages_history AS m WHERE sender = 'customer' AND client_id <> (SELECT client_id FROM "
-        "identities AS i WHERE i.external_user_id = m.external_user_id AND i.channel = m.channel)"
+        "SELECT id FROM messages_history AS m WHERE sender = 'customer' AND client_id <> ("
+        "SELECT client_id FROM identities AS i "
+        "WHERE i.external_user_id = m.external_user_id AND i.channel = m.channel)"
     )
     assert wrong == []
     assert await here.value("SELECT count(*) FROM messages_history WHERE sender = 'customer'") == 22

@@ -91,6 +91,17 @@ ORDER BY f.value = c.phone DESC, f.evidence = 'vendor' DESC, f.last_at DESC LIMI
 SELECT id, name, phone, email, telegram_id, avito_id, vk_id, whatsapp_id, max_id, instagram_id
 FROM clients WHERE id = $1
 
+-- name: leads_to_client
+-- Whether the client $1 has written in this chat, or $5 is a phone that is attested for them.
+SELECT CASE WHEN $5::text IS NULL THEN EXISTS (
+    SELECT FROM messages_history AS m
+    WHERE m.client_id = $1 AND m.channel = $2 AND m.account = $3 AND m.external_chat_id = $4
+        AND m.sender = 'customer'
+) ELSE EXISTS (
+    SELECT FROM client_facts AS f
+    WHERE f.client_id = $1 AND f.kind = 'phone' AND f.value = $5 AND f.evidence IN ('vendor', 'form')
+) END
+
 -- name: chats_of_client
 -- Where the client has written to us, the latest first. Not a chat in which others write too (in a batch of
 -- the client's they are `author`), nor one that has refused what we sent since ($2: what a refusal is called).
