@@ -176,7 +176,7 @@ async def _join_cases(
     for row in pairs:
         older, younger = row["older"], row["younger"]
         reason = f"continued in {older['id']}"
-        ended = {"status": "resolved", "closed_at": now.isoformat(), "close_reason": reason}
+        ended: dict[str, Any] = {"status": "resolved", "closed_at": now.isoformat(), "close_reason": reason}
         ended |= {"updated_at": now.isoformat(), "snoozed_until": None, "reopenable": False}
         await moves.change("appeals", {"id": younger["id"]}, ended)
         event = {"appeal_id": younger["id"], "at": now.isoformat(), "actor": "system", "reason": reason}
