@@ -45,7 +45,7 @@ _NO_FILE = "There is no such file, or no longer."
 
 def files_address(settings: ServiceSettings, service: Service) -> str:
     """Where our files are. Raises Rejected when nobody outside can reach the address that we listen on."""
-    return f"{_origin(settings, service.port)}{files_path(service.channel)}"
+    return f"{public_origin(settings, service.port)}{files_path(service.channel)}"
 
 
 def files_path(channel: str) -> str:
@@ -53,12 +53,13 @@ def files_path(channel: str) -> str:
     return f"/files/{channel}"
 
 
-def _origin(settings: ServiceSettings, port: int) -> str:
+def public_origin(settings: ServiceSettings, port: int) -> str:
+    """Where others reach this service. Raises Rejected when nobody has told and nobody outside can."""
     if settings.public_url:
         return settings.public_url
     if not _is_loopback(settings.host):
         raise Rejected(
-            "This messenger fetches files from us, and our public address is not set: set PUBLIC_URL, "
+            "Files are fetched from us, and our public address is not set: set PUBLIC_URL, "
             "such as https://bot.example.ru."
         )
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -112,7 +113,7 @@ def file_routes(
 
     async def outgoing(request: Request) -> Response:
         file = await shelf.take(request.path_params["token"])
-        return _served(file) if file else problem(404, "not_found", _NO_FILE)
+        return served(file) if file else problem(404, "not_found", _NO_FILE)
 
     async def incoming(request: Request) -> Response:
         linked = links.read(request.path_params["token"])
@@ -121,11 +122,11 @@ def file_routes(
         if links.has_expired(linked):
             what_to_do = {"what_to_do": "Ask for a new link."}
             return problem(410, "link_expired", "The link was good for an hour.", extra=what_to_do)
-        return _served(await _opened(channels, linked))
+        return served(await _opened(channels, linked))
 
     return [
-        Route(f"{files_path(channel)}/out/{{token}}", _answering(outgoing)),
-        Route(f"{files_path(channel)}/in/{{token}}", _answering(incoming)),
+        Route(f"{files_path(channel)}/out/{{token}}", answering(outgoing)),
+        Route(f"{files_path(channel)}/in/{{token}}", answering(incoming)),
     ]
 
 
@@ -146,7 +147,9 @@ def file_paths(channel: str) -> dict[str, Any]:
     }
 
 
-def _answering(serve: Callable[[Request], Any]) -> Callable[[Request], Any]:
+def answering(serve: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """The endpoint of a public route: our errors as problems."""
+
     async def endpoint(request: Request) -> Response:
         try:
             response: Response = await serve(request)
@@ -175,7 +178,7 @@ async def _opened(channels: Mapping[AccountId, Channel], linked: Linked) -> Medi
     return file
 
 
-def _served(file: MediaFile) -> Response:
+def served(file: MediaFile) -> Response:
     """The bytes so that a browser can neither guess another type nor run what is in them."""
     media_type = canonical(file.media_type) or "application/octet-stream"
     shown = "inline" if _SHOWN.fullmatch(media_type) else "attachment"

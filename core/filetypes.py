@@ -33,6 +33,8 @@ _EXTENSIONS = {
     "image/avif": "avif",
     "audio/ogg": "ogg",
     "audio/mpeg": "mp3",
+    "audio/wav": "wav",
+    "audio/aac": "aac",
     "audio/mp4": "m4a",
     "audio/flac": "flac",
     "audio/amr": "amr",

@@ -18,7 +18,7 @@ FILE_MAX_BYTES = 50 * 1024 * 1024
 _ANY = "application/octet-stream"
 _FAMILIES: dict[MediaKind, str] = {"image": "image/", "voice": "audio/", "video": "video/", "document": ""}
 #: Containers of both: a voice note in one is called audio.
-_SOUND_OF = {"video/mp4": "audio/mp4", "video/webm": "audio/webm", "video/3gpp": "audio/3gpp"}
+SOUND_OF = {"video/mp4": "audio/mp4", "video/webm": "audio/webm", "video/3gpp": "audio/3gpp"}
 #: Types that bytes always tell: declared without them, it is a lie.
 _TOLD_BY_BYTES = "image/"
 #: What two bytes tell, a text may begin with by chance.
@@ -82,7 +82,7 @@ def _type(content: bytes, kind: MediaKind, declared: str, name: str) -> str:
     """By the bytes; else as declared or named. Of a zip the declared type or the name tells more."""
     found = type_of_bytes(content)
     if kind == "voice":
-        found = _SOUND_OF.get(found, found)
+        found = SOUND_OF.get(found, found)
     doubtful = is_outer(found) or (kind == "document" and found in _WEAK)
     if found and not doubtful:
         return found

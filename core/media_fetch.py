@@ -9,6 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Literal
 from urllib.parse import unquote
 
 import httpx
@@ -20,6 +21,8 @@ from core.media import file_of, largest, too_large
 from core.media_kinds import NOUNS, refuse_kind
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
+#: address: we never ask there; gone: it has no such file (any more); away: later perhaps.
+Why = Literal["address", "gone", "away", "too_large"]
 
 #: A picture comes at once; larger files may take their time.
 TIMEOUT_SECONDS: dict[MediaKind, float] = {"image": 15.0, "voice": 30.0, "video": 60.0, "document": 60.0}
@@ -37,6 +40,14 @@ _PORTS = {"http": 80, "https": 443}
 _PRIVATE_IN_FACT = frozenset({IPv4Address("168.63.129.16")})
 #: IPv4 inside IPv6 by translation.
 _NAT64 = IPv6Network("64:ff9b::/96")
+
+
+class Unfetched(Rejected):
+    """The address did not give the file; `why` tells whether asking again may help."""
+
+    def __init__(self, detail: str, why: Why) -> None:
+        super().__init__(detail)
+        self.why = why
 
 
 async def resolve_host(host: str, port: int) -> list[str]:
@@ -70,18 +81,23 @@ class MediaFetcher:
         limit = self._limits.get(kind)
         if limit is None:
             raise refuse_kind(kind)
-        fetch = _Fetch(self._client, kind, largest(limit), self._allow_hosts, self._resolve)
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS[kind]):
-                found = await fetch.followed(url)
-        except (httpx.RequestError, TimeoutError) as error:
-            raise Rejected(f"The {fetch.address} did not give it ({type(error).__name__}).") from error
+        found = await self.fetch(url, kind, max_bytes=largest(limit), seconds=TIMEOUT_SECONDS[kind])
         file = file_of(found.content, kind, limit, declared=found.declared, name=name or found.name)
         return replace(file, url=url)
 
+    async def fetch(self, url: str, kind: MediaKind, *, max_bytes: int, seconds: float) -> "Fetched":
+        """The bytes at `url`, whatever they are. Raises Unfetched, with words as above."""
+        fetch = _Fetch(self._client, kind, max_bytes, self._allow_hosts, self._resolve)
+        try:
+            async with asyncio.timeout(seconds):
+                return await fetch.followed(url)
+        except (httpx.RequestError, TimeoutError) as error:
+            said = f"The {fetch.address} did not give it ({type(error).__name__})."
+            raise Unfetched(said, "away") from error
+
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Fetched:
     """An answer: the bytes and what the host says of them, or where they have moved."""
 
     content: bytes = b""
@@ -105,7 +121,7 @@ class _Fetch:
         """What our sentences call the address."""
         return f"{NOUNS[self.kind]}'s address"
 
-    async def followed(self, written: str) -> _Found:
+    async def followed(self, written: str) -> Fetched:
         """What is at the end of a few redirects, each checked like the first address."""
         url = self._parsed(written)
         for _ in range(REDIRECTS + 1):
@@ -113,9 +129,9 @@ class _Fetch:
             if not found.moved_to:
                 return found
             url = self._parsed(found.moved_to, url)
-        raise Rejected(f"The {self.address} redirects too often.")
+        raise Unfetched(f"The {self.address} redirects too often.", "gone")
 
-    async def _answer(self, url: httpx.URL) -> _Found:
+    async def _answer(self, url: httpx.URL) -> Fetched:
         address = await self._checked_address(url)
         request = self.client.build_request(
             "GET",
@@ -126,23 +142,26 @@ class _Fetch:
         response = await self.client.send(request, stream=True, follow_redirects=False)
         try:
             if response.has_redirect_location:
-                return _Found(moved_to=response.headers["location"])
+                return Fetched(moved_to=response.headers["location"])
             if response.status_code != 200:
-                raise Rejected(f"The {self.address} answered {response.status_code}.")
+                later = response.status_code == 429 or response.status_code >= 500
+                said = f"The {self.address} answered {response.status_code}."
+                raise Unfetched(said, "away" if later else "gone")
             name = unquote(url.path.rpartition("/")[2])
-            return _Found(await self._capped(response), response.headers.get("content-type", ""), name)
+            return Fetched(await self._capped(response), response.headers.get("content-type", ""), name)
         finally:
             await response.aclose()
 
     async def _capped(self, response: httpx.Response) -> bytes:
         """The bytes as sent: a compressed answer is refused, so that nothing unfolds in our memory."""
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise Rejected(f"The {self.address} sent it compressed, although it was not asked to.")
+            said = f"The {self.address} sent it compressed, although it was not asked to."
+            raise Unfetched(said, "gone")
         content = bytearray()
         async for chunk in response.aiter_bytes():
             content += chunk
             if len(content) > self.max_bytes:
-                raise too_large(self.kind, self.max_bytes)
+                raise Unfetched(too_large(self.kind, self.max_bytes).detail, "too_large")
         return bytes(content)
 
     async def _checked_address(self, url: httpx.URL) -> str:
@@ -152,22 +171,22 @@ class _Fetch:
         try:
             addresses = await self.resolve(url.host, port)
         except (OSError, UnicodeError) as error:
-            raise Rejected(unknown) from error
+            raise Unfetched(unknown, "away") from error
         if not addresses:
-            raise Rejected(unknown)
+            raise Unfetched(unknown, "away")
         if f"{url.host}:{port}" not in self.allow_hosts and not all(map(is_public, addresses)):
-            raise Rejected(f"The {self.address} is not public.")
+            raise Unfetched(f"The {self.address} is not public.", "address")
         return addresses[0]
 
     def _parsed(self, written: str, seen_from: httpx.URL | None = None) -> httpx.URL:
         try:
             url = seen_from.join(written) if seen_from else httpx.URL(written)
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise Rejected(f"The {self.address} is not an address.") from error
+            raise Unfetched(f"The {self.address} is not an address.", "address") from error
         if url.scheme not in _PORTS or not url.host or url.userinfo:
-            raise Rejected(f"The {self.address} must start with https:// and name a host.")
+            raise Unfetched(f"The {self.address} must start with https:// and name a host.", "address")
         if url.port is not None and not 0 < url.port < 65_536:
-            raise Rejected(f"The {self.address} has an impossible port.")
+            raise Unfetched(f"The {self.address} has an impossible port.", "address")
         return url
 
 

@@ -87,6 +87,9 @@ class Metrics:
         self.requests = self._counter("requests", "Calls of REST routes and tools", "operation", "outcome")
         self.dead_letters = self._counter("dead_letters", "Messages nobody could read or send", "door")
         self.turns = self._counter("turns", "Turns by what became of them", "outcome")
+        self.media = self._counter("media", "Files of messages by what became of them", "outcome")
+        self.transcriptions = self._counter("transcriptions", "Voice notes by what became of them", "outcome")
+        self.media_store = self._gauge("media_store", "Bytes kept, files and voice notes that wait", "what")
         self.lag = Histogram(
             "eldoleado_due_lag_seconds",
             "From a chat's deadline to its lease",

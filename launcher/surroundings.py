@@ -108,6 +108,7 @@ class Surroundings:
             "CHANNEL_API_KEY": key_of("orchestrator", self._callers()),
             "CHANNELS": ",".join(channel.channel for channel in self.served),
             "SILENCE_SECONDS": _DEMO_SILENCE,
+            "PUBLIC_URL": self.addresses.url("orchestrator"),
             "CONTENT_STORE": str(self.state / "media"),
             "MEDIA_ALLOW_HOSTS": self._simulated_host(),
             **{channel.url_variable: self.addresses.url(channel.name) for channel in self.served},

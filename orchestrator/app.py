@@ -28,6 +28,8 @@ from orchestrator.hub import Hub
 from orchestrator.hub_parts import HubParts
 from orchestrator.letters import Letters
 from orchestrator.manifests import Manifests
+from orchestrator.media_links import media_paths
+from orchestrator.media_side import MediaSide
 from orchestrator.reach import Reach
 from orchestrator.remembered import RememberedFacts
 from orchestrator.settings import OrchestratorSettings
@@ -36,6 +38,8 @@ from orchestrator.timing import windows_of
 
 #: Messages of so many seconds are moved at once: fewer calls, and nothing beside a silence of seconds.
 _GATHERING = 0.02
+#: What resolving a batch takes beside the waits for facts and files.
+_TRANSACTION = 2.0
 
 INSTRUCTIONS = (
     "Answer the customers of a business. Loop: wait_for_turn, then reply once to all of its messages (or "
@@ -65,6 +69,14 @@ class Orchestrator:
         self._keys = keys
         self._channels = channels
         self._manifests = Manifests(channels, clock)
+        self._media = MediaSide(
+            settings,
+            pool=pool,
+            channels=channels,
+            manifests=self._manifests,
+            clock=clock,
+            metrics=self.metrics,
+        )
         self._turns_bell = Bell(redis, keys.bell("turns"))
         self._outbox_bell = Bell(redis, keys.bell("outbox"))
         self._incoming = _incoming(settings, redis, keys)
@@ -81,19 +93,8 @@ class Orchestrator:
                 bell=self._outbox_bell,
             )
         )
-        self._debouncer = Debouncer(
-            self._incoming,
-            pool=pool,
-            enricher=Enricher(
-                RememberedFacts(channels, redis, keys, clock),
-                self._manifests,
-                seconds=settings.enrichment_seconds,
-            ),
-            turns_bell=self._turns_bell,
-            clock=clock,
-            metrics=self.metrics,
-        )
-        self._gathering = Gathering(self._incoming, self._debouncer, clock, self._turns_bell)
+        self._debouncer = self._new_debouncer()
+        self._gathering = self._new_gathering()
         self._hub = self._new_hub()
 
     def parts(self, ring: KeyRing, *, allowed_hosts: tuple[str, ...] = ()) -> ServiceParts:
@@ -109,6 +110,8 @@ class Orchestrator:
             info=self._info,
             lifespan=self.running,
             allowed_hosts=allowed_hosts,
+            public_routes=self._media.routes(),
+            openapi_extra=media_paths(),
             on_stop=self._hub.stop,
         )
 
@@ -118,7 +121,7 @@ class Orchestrator:
         batches = self._dispatcher(self._incoming, self._debouncer.work, self._settings.debounce_workers)
         dispatchers = (batches, *self._departures.dispatchers)
         bells = self._turns_bell.listening(), self._outbox_bell.listening()
-        async with bells[0], bells[1], asyncio.TaskGroup() as group:
+        async with bells[0], bells[1], self._media.running(), asyncio.TaskGroup() as group:
             loops = [group.create_task(loop) for loop in self._loops(batches)]
             dispatching = [group.create_task(one.run()) for one in dispatchers]
             try:
@@ -142,10 +145,31 @@ class Orchestrator:
             Collector(self._incoming, clock=self._clock, notify=batches.notify, pause=_GATHERING).run(),
             *self._departures.loops(),
             gauges.run(),
+            self._media.loop.run(),
         ]
 
     def _queues(self) -> dict[str, Chats[Any]]:
         return {"incoming": self._incoming, **self._departures.queues}
+
+    def _new_debouncer(self) -> Debouncer:
+        facts = Enricher(
+            RememberedFacts(self._channels, self._redis, self._keys, self._clock),
+            self._manifests,
+            seconds=self._settings.enrichment_seconds,
+        )
+        return Debouncer(
+            self._incoming,
+            pool=self._pool,
+            enricher=self._media.complete(facts),
+            turns_bell=self._turns_bell,
+            clock=self._clock,
+            metrics=self.metrics,
+        )
+
+    def _new_gathering(self) -> Gathering:
+        patience = self._settings.enrichment_seconds + self._settings.media_wait_seconds + _TRANSACTION
+        bell = self._turns_bell
+        return Gathering(self._incoming, self._debouncer, self._clock, bell, patience=patience)
 
     def _new_hub(self) -> Hub:
         return Hub(
@@ -159,6 +183,7 @@ class Orchestrator:
                 gathering=self._gathering,
                 reach=Reach(self._pool, self._channels, self._manifests, self._clock),
                 manifests=self._manifests,
+                files=self._media.links,
                 letters=Letters(self._redis, self._keys, clock=self._clock),
                 collects=self._settings.in_flight == "collect",
             )

@@ -1,6 +1,6 @@
 """Pure: what a chat's gathered messages amount to: in order, no repeats, edits and deletes applied."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -23,7 +23,8 @@ _NAMES_THE_CUSTOMER = ASKED | {"edit", "reaction"}
 class ChatContext:
     """What was learned beside the messages (the channel's get_chat and get_profile); "" when unknown.
 
-    `client_phone` is one that the vendor vouches for.
+    `client_phone` is one that the vendor vouches for. `kept` {source: key} are files of the messages that the
+    content store has already.
     """
 
     client_name: str = ""
@@ -36,6 +37,7 @@ class ChatContext:
     ad_title: str = ""
     ad_price: str = ""
     ad_url: str = ""
+    kept: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

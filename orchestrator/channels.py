@@ -42,6 +42,11 @@ class Channels:
         """Channels that can be written to."""
         return frozenset(self._urls)
 
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Where each channel's server is, inside."""
+        return self._urls
+
     async def send(self, message: OutgoingMessage) -> list[str]:
         """The vendor's ids of the sent parts. Repeating the same message id is safe: the channel knows it.
 

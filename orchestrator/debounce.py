@@ -14,7 +14,7 @@ from core.deadletters import DeadLetter, write_letter
 from core.messages import IncomingMessage
 from core.observability import Metrics
 from orchestrator.batching import Batch, ClosedBy, gather
-from orchestrator.enrich import Enricher
+from orchestrator.enrich import Enriches
 from orchestrator.resolver import Resolver
 from orchestrator.store.errors import Unstorable
 from orchestrator.store.pool import Pool
@@ -30,7 +30,7 @@ class Debouncer:
         chats: Chats[IncomingMessage],
         *,
         pool: Pool,
-        enricher: Enricher,
+        enricher: Enriches,
         turns_bell: Bell,
         clock: Clock,
         metrics: Metrics,

@@ -37,6 +37,14 @@ class ChannelFacts(Protocol):
     async def profile(self, channel: str, account: str, user_id: str) -> Profile: ...
 
 
+class Enriches(Protocol):
+    """Completes the messages of one chat; what it learned beside them, or None."""
+
+    async def enrich(
+        self, messages: Sequence[IncomingMessage]
+    ) -> tuple[list[IncomingMessage], ChatContext | None]: ...
+
+
 class Enricher:
     """Asks once per batch, for at most `seconds` in all."""
 

@@ -12,12 +12,10 @@ import asyncpg
 from core.jsontext import write_json
 from core.messages import IncomingMessage, Media
 from orchestrator.batching import Batch, Item, taking_edits_as_messages, target_of
+from orchestrator.media_rows import KeptFile, MessageKey, of_messages
 from orchestrator.phones import is_e164
 from orchestrator.store.pool import Connection, Executor
 from orchestrator.store.queries import sql
-
-#: (channel, account, external_chat_id, external_message_id)
-MessageKey = tuple[str, str, str, str]
 
 #: event -> (direction, sender)
 _SPEAKERS = {
@@ -41,7 +39,8 @@ class MessageView:
 
     `delivery_state` is that of our own message ("" for others); a deleted message keeps its words here.
     `quoted` is what the message says that `reply_to` names, "" when we never saw it. `number` grows when the
-    message is edited or deleted; `id` does not.
+    message is edited or deleted; `id` does not. `files` tells what became of those in
+    `media`.
     """
 
     id: int
@@ -62,6 +61,7 @@ class MessageView:
     delivery_state: str
     quoted: str = ""
     number: int = 0
+    files: tuple[KeptFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,22 +160,27 @@ async def messages_of_turn(executor: Executor, turn_id: int, *, after: int = 0) 
 
     Deleted messages bear deleted_at.
     """
-    return [_view(row) for row in await executor.fetch(sql("messages_of_turn"), turn_id, after)]
+    return await _views(executor, await executor.fetch(sql("messages_of_turn"), turn_id, after))
 
 
 async def messages_of_appeal(executor: Executor, appeal_id: int, *, last: int) -> list[MessageView]:
     """The last messages of a case, oldest first."""
     rows = await executor.fetch(sql("messages_of_appeal"), appeal_id, last)
-    return [_view(row) for row in reversed(rows)]
+    return await _views(executor, rows[::-1])
 
 
 async def messages_around(executor: Executor, turn_id: int, *, last: int) -> list[MessageView]:
     """The last messages of a turn's chat and case beside the turn: before it, or by others meanwhile."""
     rows = await executor.fetch(sql("messages_around_turn"), turn_id, last)
-    return [_view(row) for row in reversed(rows)]
+    return await _views(executor, rows[::-1])
 
 
-def _view(row: asyncpg.Record) -> MessageView:
+async def _views(executor: Executor, rows: Sequence[asyncpg.Record]) -> list[MessageView]:
+    files = await of_messages(executor, [row["id"] for row in rows if row["media"]])
+    return [_view(row, files.get(row["id"], ())) for row in rows]
+
+
+def _view(row: asyncpg.Record, files: tuple[KeptFile, ...]) -> MessageView:
     return MessageView(
         id=row["id"],
         direction=row["direction"],
@@ -195,6 +200,7 @@ def _view(row: asyncpg.Record) -> MessageView:
         delivery_state=row["state"] or "",
         quoted=row.get("quoted") or "",
         number=max(row["id"], row.get("change_id") or 0),
+        files=files,
     )
 
 

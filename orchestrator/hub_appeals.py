@@ -35,7 +35,7 @@ class AppealDesk:
         view = await appeals.get_appeal(self._pool, int(appeal_id))
         if view is None:
             raise NotFound(f"There is no appeal {appeal_id}.")
-        return appeal_details(view)
+        return appeal_details(view, self._parts.files)
 
     async def _list_appeals(
         self,

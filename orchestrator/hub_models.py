@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class TurnFile(BaseModel):
-    """A video, a document or a sticker; the link may expire within the hour."""
+    """A video, a document or a sticker."""
 
     kind: str
     name_untrusted: str = ""
@@ -20,8 +20,11 @@ class TurnMessage(BaseModel):
     type: str = Field(description="text, image, voice, ... or button_press: the text was on the button")
     text_untrusted: str = ""
     image_urls: list[str] = Field(default_factory=list)
-    voice_url: str = Field(default="", description="opens the voice note; may expire within the hour")
-    voice_transcript_untrusted: str = Field(default="", description="empty: the note was not transcribed")
+    voice_url: str = Field(default="", description="opens the voice note")
+    voice_note: Literal["", "transcribed", "pending", "untranscribed", "failed"] = Field(
+        default="", description="whether you can read it; pending: get_appeal shows it once it is heard"
+    )
+    voice_transcript_untrusted: str = ""
     has_video: bool = False
     has_document: bool = False
     files: list[TurnFile] = Field(default_factory=list)
@@ -38,6 +41,7 @@ class HistoryLine(BaseModel):
 
     sender: Literal["customer", "agent", "operator", "system"]
     text_untrusted: str
+    file_urls: list[str] = Field(default_factory=list)
     sent_at: str = Field(description="ISO 8601, UTC")
 
 

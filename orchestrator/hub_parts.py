@@ -1,7 +1,7 @@
 """What the hub is made of."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from core.bell import Bell
@@ -9,6 +9,7 @@ from core.clock import Clock
 from orchestrator.close_now import ClosesNow
 from orchestrator.letters import Letters
 from orchestrator.manifests import KnowsManifests
+from orchestrator.media_links import ShowsMedia, VendorsLinks
 from orchestrator.reach import FindsWay
 from orchestrator.store.pool import Pool
 
@@ -31,6 +32,7 @@ class HubParts:
     manifests: KnowsManifests
     letters: Letters
     collects: bool = False
+    files: ShowsMedia = field(default_factory=VendorsLinks)
 
     def now(self) -> datetime:
         """The clock's time, in UTC."""

@@ -107,7 +107,7 @@ class TurnDesk:
         if view is None:
             raise NotFound(f"The turn {turn_id} is gone.")
         way = await self._way(view.turn)
-        return offer(view, self._parts.lease_seconds, way)
+        return offer(view, self._parts.lease_seconds, way, self._parts.files)
 
     async def _way(self, turn: turns.Turn) -> Way | NoWay | None:
         """Where an answer would go when not into the turn's own chat; None: it goes there."""

@@ -1,22 +1,21 @@
 """From rows of the store to what agents see. Pure."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from core.errors import Rejected
-from core.messages import Contact, File, Location, Media
+from core.messages import Contact, Location, Media
 from orchestrator.appeals import Appeal, AppealView
-from orchestrator.batching import is_sticker
 from orchestrator.history import MessageView
+from orchestrator.hub_files import links, transcript, turn_files, voice_note
 from orchestrator.hub_models import (
     AppealDetails,
     AppealLine,
     Delivery,
     HistoryLine,
-    TurnFile,
     TurnMessage,
     TurnOffer,
 )
+from orchestrator.media_links import ShowsMedia
 from orchestrator.reach import NoWay
 from orchestrator.store import outbound
 from orchestrator.turns import Lease, TurnView
@@ -29,7 +28,7 @@ _NO_WAY_BACK = "This channel has no way back and {reason}: note what they want, 
 _LONGEST_QUOTE = 300
 _EVENT_WORDS = {"reaction": "[reaction]", "postback": "[button]"}
 _KIND_WORDS = {
-    "voice": "[voice note]",
+    "voice": "[voice note, not transcribed]",
     "image": "[photo]",
     "video": "[video]",
     "document": "[file]",
@@ -40,7 +39,7 @@ _KIND_WORDS = {
 }
 
 
-def offer(view: TurnView, lease_seconds: float, way: Way | NoWay | None) -> TurnOffer:
+def offer(view: TurnView, lease_seconds: float, way: Way | NoWay | None, files: ShowsMedia) -> TurnOffer:
     """A leased turn with everything needed to answer it; `way` None: in its own chat."""
     turn, appeal = view.turn, view.appeal
     return TurnOffer(
@@ -60,8 +59,8 @@ def offer(view: TurnView, lease_seconds: float, way: Way | NoWay | None) -> Turn
         ad_title_untrusted=appeal.ad_title,
         ad_price=appeal.ad_price,
         ad_url_untrusted=appeal.ad_url,
-        messages=[message_view(message) for message in view.messages],
-        history=[history_line(message) for message in view.history],
+        messages=[message_view(message, files) for message in view.messages],
+        history=[history_line(message, files) for message in view.history],
         next_step=_next_step(way),
     )
 
@@ -85,9 +84,9 @@ def lease_of(turn_id: str, lease_token: str) -> tuple[Lease, int | None]:
     return Lease(int(turn_id), int(token)), int(seen) if seen else None
 
 
-def message_view(message: MessageView) -> TurnMessage:
+def message_view(message: MessageView, files: ShowsMedia) -> TurnMessage:
     """A customer's message; a deleted one shows that it was, not what it said."""
-    media = Media() if message.deleted_at else message.media
+    media = Media() if message.deleted_at else files.shown(message)
     pressed = message.event == "postback"
     return TurnMessage(
         message_id=message.external_message_id,
@@ -95,10 +94,11 @@ def message_view(message: MessageView) -> TurnMessage:
         text_untrusted="" if message.deleted_at else message.text,
         image_urls=[image.url for image in media.images if image.url],
         voice_url=media.voice_url or "",
-        voice_transcript_untrusted=media.voice_transcribed_text or "",
+        voice_note="" if message.deleted_at else voice_note(message),
+        voice_transcript_untrusted="" if message.deleted_at else transcript(message),
         has_video=media.has_video,
         has_document=media.has_document,
-        files=[*_files(media.videos, "video"), *_files(media.documents, "document")],
+        files=turn_files(media),
         locations_untrusted=[place_words(one) for one in media.locations],
         contacts_untrusted=[contact_words(one) for one in media.contacts],
         sent_at=_iso(message.sent_at),
@@ -106,15 +106,6 @@ def message_view(message: MessageView) -> TurnMessage:
         reply_to=message.reply_to,
         reply_to_text_untrusted=message.quoted[:_LONGEST_QUOTE],
     )
-
-
-def _files(files: Iterable[File], kind: str) -> list[TurnFile]:
-    return [
-        TurnFile(
-            kind="sticker" if is_sticker(one) else kind, name_untrusted=one.name or "", url=one.url or ""
-        )
-        for one in files
-    ]
 
 
 def place_words(place: Location) -> str:
@@ -127,12 +118,13 @@ def contact_words(contact: Contact) -> str:
     return " ".join(filter(None, (contact.name, contact.phone)))
 
 
-def history_line(message: MessageView) -> HistoryLine:
+def history_line(message: MessageView, files: ShowsMedia) -> HistoryLine:
     """An earlier message in one line; media is named where there are no words."""
     return HistoryLine.model_validate(
         {
             "sender": message.sender,
             "text_untrusted": _deleted(message.deleted_at) if message.deleted_at else _line(message),
+            "file_urls": [] if message.deleted_at else links(files.shown(message)),
             "sent_at": _iso(message.sent_at),
         }
     )
@@ -151,7 +143,7 @@ def _line(message: MessageView) -> str:
     """The words, what stands for media without words, and what was done to it: edits, reactions, presses."""
     media = message.media
     places = [*map(place_words, media.locations), *map(contact_words, media.contacts)]
-    said = message.text or media.voice_transcribed_text
+    said = message.text if message.text.strip() else transcript(message)
     kind = _EVENT_WORDS.get(message.event, "") if said else _KIND_WORDS.get(message.message_type, "")
     reaction = message.meta.get("reaction", "") if message.event != "reaction" else ""
     buttons = " | ".join(map(str, message.meta.get("buttons", ())))
@@ -182,7 +174,7 @@ def appeal_line(appeal: Appeal) -> AppealLine:
     )
 
 
-def appeal_details(view: AppealView) -> AppealDetails:
+def appeal_details(view: AppealView, files: ShowsMedia) -> AppealDetails:
     """An appeal with its client and last messages."""
     line = appeal_line(view.appeal)
     return AppealDetails(
@@ -190,7 +182,7 @@ def appeal_details(view: AppealView) -> AppealDetails:
         client_phone=view.client.phone or "",
         ad_price=view.appeal.ad_price,
         ad_url_untrusted=view.appeal.ad_url,
-        messages=[history_line(message) for message in view.messages],
+        messages=[history_line(message, files) for message in view.messages],
     )
 
 

@@ -109,7 +109,7 @@ class Writing:
                 return ReplyResult(
                     status="superseded",
                     lease_token=token_of(lease, latest),
-                    new_messages=[message_view(message) for message in new_messages],
+                    new_messages=[message_view(message, self._parts.files) for message in new_messages],
                     next_step=_REPLY_AGAIN,
                 )
             case turns.AlreadyAnswered(outbound_id, _):

@@ -41,6 +41,9 @@ class MediaSettings(EnvironmentSettings):
     media_allow_hosts: str = Field(
         default="", description="host:port of vendors that may have a private address, comma separated"
     )
+    public_url: str = Field(
+        default="", description="address under which agents reach the hub; empty: they get vendors' links"
+    )
     transcribe_model: str = Field(default="", description="the model that hears; needed with TRANSCRIBE_URL")
     transcribe_url: str = Field(
         default="", description="https://… of an OpenAI-compatible service; empty: nobody hears voice notes"
@@ -63,7 +66,7 @@ class MediaSettings(EnvironmentSettings):
             raise ValueError("a bucket needs obstore: install the extra s3")
         return value
 
-    @field_validator("content_s3_endpoint", "transcribe_url")
+    @field_validator("content_s3_endpoint", "transcribe_url", "public_url")
     @classmethod
     def _an_address(cls, value: str, seen: ValidationInfo) -> str:
         parts = urlsplit(value)

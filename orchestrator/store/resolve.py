@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator import appeals, clients, history
-from orchestrator.batching import Batch
+from orchestrator import appeals, clients, history, media_rows
+from orchestrator.batching import Batch, target_of
 from orchestrator.clients import Writer, writer_of
+from orchestrator.content_store import ContentKey
 from orchestrator.history import Novelty, Place
+from orchestrator.media_rows import MessageKey
+from orchestrator.message_files import MessageFile, files_of
 from orchestrator.store.errors import only_storable
 from orchestrator.store.pool import Connection, Pool
 from orchestrator.store.queries import sql
@@ -69,6 +72,8 @@ async def _resolve(connection: Connection, batches: Sequence[Batch], now: dateti
     ]
     await history.write(connection, places, now)
     await history.change(connection, news, now)
+    kept = {source: ContentKey(key) for new in news for source, key in new.batch.context.kept.items()}
+    await media_rows.write(connection, _files(news), kept, now)
     turns = [turn_of.get(_chat(new.batch), new.repeated_in) for new in news]
     ready = await _still_ready(connection, turns, set(turn_of.values()))
     return [
@@ -139,6 +144,16 @@ async def _still_ready(connection: Connection, turns: Sequence[int | None], open
     if not others:
         return opened
     return opened | {row["id"] for row in await connection.fetch(sql("ready_turns"), others)}
+
+
+def _files(news: Sequence[Novelty]) -> list[tuple[MessageKey, MessageFile]]:
+    """The files of what is new, and of edits of what was known."""
+    return [
+        ((*_chat(new.batch), target_of(item.message)), file)
+        for new in news
+        for item in (*new.items, *new.known)
+        for file in files_of(item.media)
+    ]
 
 
 def _chat(batch: Batch) -> Chat:

@@ -10,6 +10,7 @@ from form_api.forms import Quiz
 from form_api.normalize import normalize
 from orchestrator.appeals import get_appeal
 from orchestrator.hub_views import appeal_details, offer
+from orchestrator.media_links import VendorsLinks
 from orchestrator.turns import turn_view
 from tests.integration.test_resolve_scene import scene
 
@@ -51,6 +52,6 @@ async def test_the_words_of_a_form_are_marked_wherever_the_agent_sees_them(datab
         appeal = await get_appeal(here.pool, leased.turn.appeal_id)
         assert appeal is not None
 
-        shown = offer(view, 120, None).model_dump()
+        shown = offer(view, 120, None, VendorsLinks()).model_dump()
         assert ORDER in shown["messages"][0]["text_untrusted"]
-        assert list(unmarked([shown, appeal_details(appeal).model_dump()])) == []
+        assert list(unmarked([shown, appeal_details(appeal, VendorsLinks()).model_dump()])) == []

@@ -22,11 +22,13 @@ from orchestrator.hub_views import (
     offer,
     token_of,
 )
+from orchestrator.media_links import VendorsLinks
 from orchestrator.reach import NoWay
 from orchestrator.store.outbound import Delivery
 from orchestrator.turns import Lease, Turn, TurnView
 from orchestrator.ways import Way
 
+FILES = VendorsLinks()
 AT = datetime(2026, 11, 22, 12, 0, 0, 123_456, tzinfo=UTC)
 SHOWN_AT = "2026-11-22T12:00:00.123Z"
 
@@ -119,7 +121,7 @@ def message(**changes: Any) -> MessageView:
 def test_an_offer_has_all_that_an_answer_needs() -> None:
     view = TurnView(TURN, CLIENT, APPEAL, [MESSAGE], [message(sender="agent", text="Да")])
 
-    shown = offer(view, 119.6, None).model_dump()
+    shown = offer(view, 119.6, None, FILES).model_dump()
 
     assert shown.pop("messages")[0]["text_untrusted"] == "Цена?"
     assert shown.pop("history")[0]["sender"] == "agent"
@@ -145,7 +147,7 @@ def test_an_offer_has_all_that_an_answer_needs() -> None:
 
 
 def test_a_client_whom_nothing_reaches_is_shown_with_the_reason() -> None:
-    shown = offer(TurnView(TURN, Client(2), APPEAL, [MESSAGE], []), 120, NoWay("they gave no phone"))
+    shown = offer(TurnView(TURN, Client(2), APPEAL, [MESSAGE], []), 120, NoWay("they gave no phone"), FILES)
 
     assert (shown.can_reply, shown.replies_via) == (False, "")
     assert "they gave no phone" in shown.next_step
@@ -154,7 +156,7 @@ def test_a_client_whom_nothing_reaches_is_shown_with_the_reason() -> None:
 
 
 def test_another_way_to_the_client_is_named() -> None:
-    shown = offer(TurnView(TURN, CLIENT, APPEAL, [MESSAGE], []), 120, Way("vk", "default", "c9"))
+    shown = offer(TurnView(TURN, CLIENT, APPEAL, [MESSAGE], []), 120, Way("vk", "default", "c9"), FILES)
 
     assert (shown.can_reply, shown.replies_via, shown.chat_id) == (True, "vk", "c/1")
     assert "chat on vk" in shown.next_step
@@ -164,7 +166,7 @@ def test_another_way_to_the_client_is_named() -> None:
 def test_a_way_that_cannot_be_told_now_does_not_stop_the_agent() -> None:
     way = NoWay("another way cannot be told now", passing=True)
 
-    shown = offer(TurnView(TURN, CLIENT, APPEAL, [MESSAGE], []), 120, way)
+    shown = offer(TurnView(TURN, CLIENT, APPEAL, [MESSAGE], []), 120, way, FILES)
 
     assert shown.can_reply
     assert "skip_turn" not in shown.next_step
@@ -172,7 +174,7 @@ def test_a_way_that_cannot_be_told_now_does_not_stop_the_agent() -> None:
 
 @pytest.mark.parametrize(("latest", "token", "seen"), [(7, "5.7", 7), (None, "5.0", 0)])
 def test_a_token_says_which_lease_and_what_was_shown(latest: int | None, token: str, seen: int) -> None:
-    made = offer(TurnView(replace(TURN, latest_message_id=latest), CLIENT, APPEAL, [], []), 120, None)
+    made = offer(TurnView(replace(TURN, latest_message_id=latest), CLIENT, APPEAL, [], []), 120, None, FILES)
 
     assert made.lease_token == token_of(Lease(12, 5), latest or 0) == token
     assert lease_of("12", token) == (Lease(12, 5), seen)
@@ -201,7 +203,7 @@ def test_a_message_shows_its_words_its_media_and_what_it_answers() -> None:
         has_document=True,
     )
 
-    shown = message_view(message(media=media, message_type="mixed"))
+    shown = message_view(message(media=media, message_type="mixed"), FILES)
 
     assert shown.model_dump() == {
         "message_id": "m1",
@@ -209,6 +211,7 @@ def test_a_message_shows_its_words_its_media_and_what_it_answers() -> None:
         "text_untrusted": "Цена?",
         "image_urls": ["https://i/1"],
         "voice_url": "https://v/1",
+        "voice_note": "transcribed",
         "voice_transcript_untrusted": "сколько стоит",
         "has_video": True,
         "has_document": True,
@@ -232,7 +235,7 @@ def test_files_places_and_cards_are_shown_with_their_links() -> None:
         contacts=(CARD, Contact(phone="+1"), Contact()),
     )
 
-    shown = message_view(message(media=media, message_type="mixed"))
+    shown = message_view(message(media=media, message_type="mixed"), FILES)
 
     assert [(one.kind, one.name_untrusted, one.url) for one in shown.files] == [
         ("video", "", "https://v/1"),
@@ -245,7 +248,7 @@ def test_files_places_and_cards_are_shown_with_their_links() -> None:
 
 
 def test_a_press_is_named_and_a_quote_is_short() -> None:
-    shown = message_view(message(event="postback", quoted="я" * 1000))
+    shown = message_view(message(event="postback", quoted="я" * 1000), FILES)
 
     assert (shown.type, shown.text_untrusted, len(shown.reply_to_text_untrusted)) == (
         "button_press",
@@ -264,12 +267,14 @@ def test_a_deleted_message_shows_that_it_was_and_nothing_of_it() -> None:
         images=(Image(url="https://i/1"),),
     )
 
-    shown = message_view(message(media=media, deleted_at=AT))
+    shown = message_view(message(media=media, deleted_at=AT), FILES)
 
     assert (shown.type, shown.text_untrusted) == ("deleted", "")
     assert (shown.image_urls, shown.voice_url, shown.voice_transcript_untrusted) == ([], "", "")
     assert not shown.has_video
-    assert history_line(message(media=media, deleted_at=AT)).text_untrusted == f"[deleted at {SHOWN_AT}]"
+    assert (
+        history_line(message(media=media, deleted_at=AT), FILES).text_untrusted == f"[deleted at {SHOWN_AT}]"
+    )
 
 
 @pytest.mark.parametrize(
@@ -277,7 +282,7 @@ def test_a_deleted_message_shows_that_it_was_and_nothing_of_it() -> None:
     [
         ({}, "Цена?"),
         ({"text": "", "message_type": "image"}, "[photo]"),
-        ({"text": "", "message_type": "voice"}, "[voice note]"),
+        ({"text": "", "message_type": "voice"}, "[voice note, not transcribed]"),
         ({"text": "", "message_type": "voice", "media": Media(voice_transcribed_text="да")}, "да"),
         ({"text": "", "message_type": "mixed"}, "[several attachments]"),
         ({"text": "смотрите", "message_type": "image"}, "смотрите"),
@@ -303,12 +308,12 @@ def test_a_deleted_message_shows_that_it_was_and_nothing_of_it() -> None:
     ],
 )
 def test_a_line_of_history_names_media_where_there_are_no_words(changes: dict[str, Any], words: str) -> None:
-    assert history_line(message(**changes)).text_untrusted == words
+    assert history_line(message(**changes), FILES).text_untrusted == words
 
 
 def test_an_appeal_is_shown_with_its_client() -> None:
     line = appeal_line(APPEAL)
-    details = appeal_details(AppealView(APPEAL, CLIENT, [MESSAGE]))
+    details = appeal_details(AppealView(APPEAL, CLIENT, [MESSAGE]), FILES)
 
     assert (line.appeal_id, line.client_name_untrusted, line.opened_at) == ("3", "Анна", SHOWN_AT)
     assert details.model_dump(include=set(type(line).model_fields)) == line.model_dump()
