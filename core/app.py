@@ -7,6 +7,7 @@ from typing import Any
 
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
+from mcp.server.subscriptions import SubscriptionBus
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -20,6 +21,7 @@ from core.auth import ApiKeyAsBearer, KeyRing, KeyVerifier, RequireKey
 from core.observability import Metrics
 from core.operations import Operation
 from core.problems import problem
+from core.resources import ResourceOf, add_resources
 from core.tools import ToolGuard, add_tools
 
 VERSION = "0.1.0"
@@ -36,7 +38,8 @@ class ServiceParts:
 
     `health` answers within milliseconds whatever the vendor does; `info` may look further. `lifespan` opens
     and closes every connection and loop of the process. `on_stop` hears that the process was told to end:
-    what waits long should not hold it up.
+    what waits long should not hold it up. `public_routes` are open, `closed_routes` need a key.
+    `resource_bus` tells who watches `resources` of changes, over all replicas.
     """
 
     name: str
@@ -49,9 +52,12 @@ class ServiceParts:
     info: Reader
     lifespan: Callable[[], AbstractAsyncContextManager[None]]
     public_routes: Sequence[BaseRoute] = ()
+    closed_routes: Sequence[Route] = ()
     openapi_extra: Mapping[str, Any] = field(default_factory=dict)
     allowed_hosts: Sequence[str] = ()
     on_stop: Callable[[], None] = lambda: None
+    resources: Sequence[ResourceOf] = ()
+    resource_bus: SubscriptionBus | None = None
 
 
 def build_server(parts: ServiceParts) -> MCPServer:
@@ -64,9 +70,11 @@ def build_server(parts: ServiceParts) -> MCPServer:
         extensions=[ToolGuard(parts.operations, parts.metrics)],
         token_verifier=KeyVerifier(parts.keys),
         auth=_keys_only(),
+        subscriptions=parts.resource_bus,
         log_level="WARNING",
     )
     add_tools(server, parts.operations)
+    add_resources(server, parts.resources, parts.metrics)
     return server
 
 
@@ -113,6 +121,7 @@ def _routes(parts: ServiceParts) -> list[BaseRoute]:
         *api_routes(parts.operations, parts.metrics),
         Route("/info", json_endpoint(parts.info)),
         Route("/metrics", metrics),
+        *parts.closed_routes,
     ]
     for route in guarded:
         route.app = RequireKey(route.app, parts.keys)

@@ -5,8 +5,8 @@ after their timeout.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 import structlog
 from redis.asyncio import Redis
@@ -61,12 +61,19 @@ class Bell:
             self._changed.notify_all()
 
     async def _listen(self) -> None:
-        while True:
-            try:
-                async with self._redis.pubsub() as heard:
-                    await heard.subscribe(self._key)
-                    async for message in heard.listen():
-                        if message["type"] == "message":
-                            await self._wake()
-            except (RedisError, OSError):
-                await asyncio.sleep(_RECONNECT_SECONDS)
+        async with aclosing(heard(self._redis, self._key)) as rings:
+            async for _ in rings:
+                await self._wake()
+
+
+async def heard(redis: Redis, key: str) -> AsyncGenerator[bytes, None]:
+    """What is published on `key`, for ever; what is said while Redis is away is not heard."""
+    while True:
+        try:
+            async with redis.pubsub() as channel:
+                await channel.subscribe(key)
+                async for message in channel.listen():
+                    if message["type"] == "message":
+                        yield message["data"]
+        except (RedisError, OSError):
+            await asyncio.sleep(_RECONNECT_SECONDS)

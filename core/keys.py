@@ -182,3 +182,11 @@ class Keys:
     def bell(self, name: str) -> str:
         """Pub/sub channel that wakes waiters of every replica: turns, outbox, ..."""
         return f"{self.prefix}bell:{name}"
+
+    def stream(self, name: str) -> str:
+        """STREAM of what happened, for whoever reads along: turns that begin to wait."""
+        return f"{self.prefix}stream:{name}"
+
+    def changes(self, service: str) -> str:
+        """Pub/sub channel that tells every replica which MCP resource of the service has changed."""
+        return f"{self.prefix}changes:{service}"

@@ -67,13 +67,19 @@ def _as_tool(operation: Operation) -> Any:
 
 def _answer(result: BaseModel) -> CallToolResult:
     """The same facts as text and as structure: some hosts show the model only one of them."""
+    text, shown = answered(result)
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=shown)
+
+
+def answered(result: BaseModel) -> tuple[str, dict[str, Any]]:
+    """What a model is shown of an answer, as JSON and as its parts: customers' words cleaned and cut."""
     facts = result.model_dump(mode="json")
     for limit in _TEXT_LIMITS:
-        shown = clean_fields(facts, limit)
+        shown: dict[str, Any] = clean_fields(facts, limit)
         text = write_json(shown)
         if len(text) <= ANSWER_LIMIT:
             break
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=shown)
+    return text, shown
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from orchestrator.remembered import RememberedFacts
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.store.pool import Pool
 from orchestrator.timing import windows_of
+from orchestrator.waking import Waking
 
 #: Messages of so many seconds are moved at once: fewer calls, and nothing beside a silence of seconds.
 _GATHERING = 0.02
@@ -96,6 +97,7 @@ class Orchestrator:
         self._debouncer = self._new_debouncer()
         self._gathering = self._new_gathering()
         self._hub = self._new_hub()
+        self._waking = Waking(settings, self._hub.parts, redis, keys, self.metrics)
 
     def parts(self, ring: KeyRing, *, allowed_hosts: tuple[str, ...] = ()) -> ServiceParts:
         """The service: hub tools, REST, health and the lifespan of the loops."""
@@ -103,7 +105,7 @@ class Orchestrator:
             name="eldoleado-hub",
             title="Eldoleado hub",
             instructions=INSTRUCTIONS,
-            operations=self._hub.operations(),
+            operations=[*self._hub.operations(), *self._waking.operations()],
             keys=ring,
             metrics=self.metrics,
             health=self._health,
@@ -111,8 +113,11 @@ class Orchestrator:
             lifespan=self.running,
             allowed_hosts=allowed_hosts,
             public_routes=self._media.routes(),
-            openapi_extra=media_paths(),
-            on_stop=self._hub.stop,
+            openapi_extra={**media_paths(), **self._waking.openapi()},
+            on_stop=self._stop,
+            resources=self._waking.resources(),
+            resource_bus=self._waking.bus,
+            closed_routes=self._waking.routes(),
         )
 
     @asynccontextmanager
@@ -121,7 +126,13 @@ class Orchestrator:
         batches = self._dispatcher(self._incoming, self._debouncer.work, self._settings.debounce_workers)
         dispatchers = (batches, *self._departures.dispatchers)
         bells = self._turns_bell.listening(), self._outbox_bell.listening()
-        async with bells[0], bells[1], self._media.running(), asyncio.TaskGroup() as group:
+        async with (
+            bells[0],
+            bells[1],
+            self._media.running(),
+            self._waking.open(),
+            asyncio.TaskGroup() as group,
+        ):
             loops = [group.create_task(loop) for loop in self._loops(batches)]
             dispatching = [group.create_task(one.run()) for one in dispatchers]
             try:
@@ -140,12 +151,13 @@ class Orchestrator:
         return Dispatcher(chats, share.work, clock=self._clock, workers=workers)
 
     def _loops(self, batches: Dispatcher) -> list[Any]:
-        gauges = Gauges(self.metrics, self._queues())
+        gauges = Gauges(self.metrics, self._queues(), self._waking.measure)
         return [
             Collector(self._incoming, clock=self._clock, notify=batches.notify, pause=_GATHERING).run(),
             *self._departures.loops(),
             gauges.run(),
             self._media.loop.run(),
+            *self._waking.loops(),
         ]
 
     def _queues(self) -> dict[str, Chats[Any]]:
@@ -189,6 +201,10 @@ class Orchestrator:
             )
         )
 
+    def _stop(self) -> None:
+        self._hub.stop()
+        self._waking.stop()
+
     async def _health(self) -> Mapping[str, Any]:
         return {"status": "ok", "service": "orchestrator"}
 
@@ -206,6 +222,7 @@ class Orchestrator:
             "channels": sorted(self._channels.names),
             "queues": {name: vars_of(await chats.stats()) for name, chats in self._queues().items()},
             "breakers": self._departures.breakers(),
+            "waking": await self._waking.state(),
         }
 
 

@@ -1,7 +1,7 @@
 """Depths of the queues, for /metrics."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from core.alarm import Outage
@@ -12,11 +12,14 @@ _EVERY_SECONDS = 5.0
 
 
 class Gauges:
-    """Looks at the queues every few seconds."""
+    """Looks at the queues every few seconds, and has `others` look at what is theirs."""
 
-    def __init__(self, metrics: Metrics, queues: Mapping[str, Chats[Any]]) -> None:
+    def __init__(
+        self, metrics: Metrics, queues: Mapping[str, Chats[Any]], *others: Callable[[], Awaitable[None]]
+    ) -> None:
         self._metrics = metrics
         self._queues = queues
+        self._others = others
         self._outage = Outage("gauges")
 
     async def run(self) -> None:
@@ -34,3 +37,5 @@ class Gauges:
             depth.labels(name, "live_chats").set(stats.live_chats)
             depth.labels(name, "pending").set(stats.pending)
             depth.labels(name, "dead").set(stats.dead)
+        for measure in self._others:
+            await measure()

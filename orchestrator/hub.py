@@ -12,6 +12,7 @@ class Hub:
     """The desks of the orchestrator, in the order in which an agent meets them."""
 
     def __init__(self, parts: HubParts) -> None:
+        self.parts = parts
         self._writing = Writing(parts)
         self._turns = TurnDesk(parts, self._writing)
         self._appeals = AppealDesk(parts)

@@ -1,7 +1,7 @@
 """The named queries of sql/*.sql: a line `-- name: lease_next_turns` begins each.
 
 What several queries must say alike stands in a file of its own, sql/turn_is_offered.part.sql, and is written
-into them for `{{turn_is_offered}}`.
+into them for `{{turn_is_offered $2}}`: its `$at` is the query's $2.
 """
 
 import re
@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
-_PART = re.compile(r"{{(\w+)}}")
+_PART = re.compile(r"{{(\w+)(?: (\$\d))?}}")
 _PART_FILE = ".part.sql"
 
 
@@ -28,13 +28,17 @@ def named_queries() -> dict[str, str]:
         for name, text in parse(file):
             if name in queries:
                 raise ValueError(f"the query {name} is defined twice")
-            queries[name] = _PART.sub(lambda found: f"({parts[found[1]]})", text)
+            queries[name] = _PART.sub(lambda found: _part(parts[found[1]], found[2]), text)
     return queries
 
 
 def _files() -> dict[str, str]:
     folder = files("orchestrator.store").joinpath("sql")
     return {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
+
+
+def _part(text: str, at: str | None) -> str:
+    return f"({text.replace('$at', at or '$at').strip()})"
 
 
 def _is_part(name: str) -> bool:

@@ -1,7 +1,7 @@
--- What an agent may lease at the time $2: a turn `t` that waits, or whose lease ran out.
+-- What an agent may lease at the time $at: a turn `t` that waits, or whose lease ran out.
 -- Of one chat only the turn without another one in work, so two agents never share a chat.
 t.status IN ('ready', 'leased')
-AND CASE t.status WHEN 'leased' THEN t.leased_until <= $2::timestamptz ELSE NOT EXISTS (
+AND CASE t.status WHEN 'leased' THEN t.leased_until <= $at::timestamptz ELSE NOT EXISTS (
     SELECT FROM turns AS other
     WHERE other.channel = t.channel AND other.account = t.account
         AND other.external_chat_id = t.external_chat_id AND other.status = 'leased'

@@ -38,7 +38,7 @@ SELECT id FROM turns WHERE id = ANY($1::bigint[]) AND status = 'ready'
 -- A turn for each of the agents $1, or fewer: whoever has waited longest first, counted from the last time it was given back. $4: this turn only.
 WITH next AS MATERIALIZED (
     SELECT t.id, coalesce(t.leased_until, t.created_at) AS since FROM turns AS t
-    WHERE {{turn_is_offered}} AND ($4::bigint IS NULL OR t.id = $4)
+    WHERE {{turn_is_offered $2}} AND ($4::bigint IS NULL OR t.id = $4)
     ORDER BY coalesce(t.leased_until, t.created_at), t.id LIMIT cardinality($1::text[])
     FOR NO KEY UPDATE SKIP LOCKED
 ), placed AS (
