@@ -4,6 +4,8 @@ A resource is an operation that only reads, under a second name: `inbox://turns`
 `{placeholders}` are its arguments. Its REST route and its words are the operation's own.
 """
 
+import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +21,7 @@ from core.operations import Operation
 from core.tools import answered
 
 _MIME = "application/json"
+_PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class ResourceOf:
 def add_resources(server: MCPServer, resources: Sequence[ResourceOf], metrics: Metrics) -> None:
     """Register every one, as a resource or as a template when its URI has placeholders."""
     for one in resources:
-        operation, read = one.operation, _reader(one.operation, metrics)
+        operation, read = one.operation, _reader(one, metrics)
         if "{" in one.uri:
             server.resource(one.uri, title=operation.title, mime_type=_MIME)(read)
         else:
@@ -40,7 +43,9 @@ def add_resources(server: MCPServer, resources: Sequence[ResourceOf], metrics: M
             server.add_resource(made)
 
 
-def _reader(operation: Operation, metrics: Metrics) -> Callable[..., Any]:
+def _reader(resource: ResourceOf, metrics: Metrics) -> Callable[..., Any]:
+    operation = resource.operation
+
     async def read(**given: Any) -> str:
         outcome = "error"
         try:
@@ -57,7 +62,11 @@ def _reader(operation: Operation, metrics: Metrics) -> Callable[..., Any]:
         return text
 
     read.__name__, read.__doc__ = operation.name, operation.description
-    read.__signature__ = operation.signature.replace(return_annotation=str)  # type: ignore[attr-defined]  # read by inspect
+    # What stands in a URI is text; the operation reads it as what it takes.
+    names = _PLACEHOLDER.findall(resource.uri)
+    given = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=str) for name in names]
+    read.__signature__ = inspect.Signature(given, return_annotation=str)  # type: ignore[attr-defined]  # read by inspect
+    read.__annotations__ = dict.fromkeys((*names, "return"), str)
     return read
 
 

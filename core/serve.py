@@ -50,6 +50,11 @@ class _Server(uvicorn.Server):
         self._on_stop = getattr(app.state, "on_stop", None)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.let_go()
+        super().handle_exit(sig, frame)
+
+    def let_go(self) -> None:
+        """Nobody who waits or listens is kept any longer."""
         if self._on_stop is not None:
             self._on_stop()
         if self._mcp is not None:
@@ -57,7 +62,6 @@ class _Server(uvicorn.Server):
             handler = getattr(entry, "handler", entry)
             if isinstance(handler, ListenHandler):
                 handler.close()
-        super().handle_exit(sig, frame)
 
     @property
     def has_died(self) -> bool:

@@ -152,8 +152,8 @@ class AgentWebhook:
             error=error,
             again_at=None if gone else due.isoformat(),
         )
-        await notices.failed(self._pool, self.way, notice, error, due=due)
         await agent_webhooks.note_failure(self._pool, self._target.mark, error, now=self._now(), gone=gone)
+        await notices.failed(self._pool, self.way, notice, error, due=due)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)

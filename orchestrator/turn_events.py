@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from core.errors import StorageDown
 from core.problems import problem
 from core.resource_bus import ResourceBus
 from orchestrator.announcer import INBOX
@@ -76,7 +77,7 @@ class TurnEvents:
         try:
             last = asked or await self._newest()
         except (RedisError, OSError):
-            return problem(503, "storage_down", "Redis is away; come back soon.", retry_after=1)
+            return problem(503, StorageDown.code, "Redis is away; come back soon.", retry_after=1)
         return StreamingResponse(
             self._events(last),
             media_type="text/event-stream",

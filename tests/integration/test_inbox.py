@@ -1,278 +1,240 @@
-"""What the inbox has answered is stored once, in order, whatever Redis does."""
+"""The inbox as agents see it over HTTP: read and watched in both protocol ages, and as server-sent events."""
 
 import asyncio
 import json
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
 
+import httpx
 import pytest
+from mcp import Client, MCPError
+from mcp.shared.exceptions import MCPDeprecationWarning
+from redis.asyncio import Redis
 
-from core.errors import StorageDown
-from core.inbox import BATCH_CHARACTERS
-from core.testing import FakeChannel
-from tests.integration.chats_fixture import SECOND, ManualClock
-from tests.integration.intake_fixture import KEYS, connect, line_to, open_inbox, queued
+from core.bell import Bell
+from core.keys import Keys
+from orchestrator.turn_events import PATH
+from tests.integration.hub_server import agent_of, replica, rest_of
+from tests.integration.intake_fixture import connect
+from tests.integration.test_resolve_scene import Scene, message, scene
 
-CHANNEL = FakeChannel()
-
-
-async def test_a_new_event_is_queued_and_remembered(redis_url: str, tmp_path: Path) -> None:
-    async with open_inbox(redis_url, tmp_path, seen_ttl=1000) as inbox, connect(redis_url) as redis:
-        assert await inbox.put([CHANNEL.arrival("1", "c", "Цена?")]) == ["queued"]
-
-        remembered_ms = await redis.pttl(KEYS.seen("avito", "default", "1:message"))
-        assert 990_000 < remembered_ms <= 1_000_000
-    assert await queued(redis_url) == ["Цена?"]
+INBOX = "inbox://turns"
 
 
-async def test_a_repeated_event_is_queued_once(redis_url: str, tmp_path: Path) -> None:
-    arrival = CHANNEL.arrival("1", "c", "Цена?")
-    async with open_inbox(redis_url, tmp_path) as inbox:
-        assert await inbox.put([arrival, arrival]) == ["queued", "repeated"]
-        assert await inbox.put([arrival]) == ["repeated"]
+class World:
+    """Customers who write, and the engines behind them."""
 
-    assert await queued(redis_url) == ["Цена?"]
+    def __init__(self, here: Scene, redis: Redis) -> None:
+        self.here = here
+        self._bell = Bell(redis, Keys().bell("turns"))
+        self._said = 0
+
+    async def customer(self, chat: str, **more: Any) -> str:
+        """A customer has written; the id of the turn that waits now."""
+        self.here.now = datetime.now(UTC)
+        self._said += 1
+        resolved = await self.here.resolve(message(f"m{self._said}", "Я Анна", chat=chat, **more))
+        await self._bell.ring()
+        return str(resolved.turn_id)
 
 
-async def test_a_message_says_when_it_was_received_and_repeats_are_counted(
-    redis_url: str, tmp_path: Path
+@asynccontextmanager
+async def world(redis_url: str, database_url: str) -> AsyncIterator[World]:
+    async with scene(database_url) as here, connect(redis_url) as redis:
+        yield World(here, redis)
+
+
+async def _inbox(agent: Client) -> dict[str, Any]:
+    [content] = (await agent.read_resource(INBOX)).contents
+    read: dict[str, Any] = json.loads(content.text)  # type: ignore[union-attr]  # text, not bytes
+    return read
+
+
+@pytest.mark.promise("mcp")
+@pytest.mark.parametrize("age", ["auto", "legacy"])
+async def test_an_agent_reads_how_many_wait_and_no_words_of_customers(
+    redis_url: str, database_url: str, age: str
 ) -> None:
-    """What a trace begins with; the vendor's third delivery still tells of the first."""
-    clock = ManualClock()
-    async with open_inbox(redis_url, tmp_path, clock=clock) as inbox, connect(redis_url) as redis:
-        for _ in range(3):
-            await inbox.put([CHANNEL.arrival("1", "c", "Цена?")])
-            clock.move(SECOND)
-        row = json.loads(await redis.lindex(KEYS.incoming.source, 0) or b"{}")
-
-        assert row["received_at"] == "2027-01-15T08:00:00Z"
-        assert row["spooled"] is False
-        assert await redis.get(KEYS.seen("avito", "default", row["event_key"])) == b"3"
-
-
-async def test_a_message_says_that_it_was_spooled(redis_url: str, tmp_path: Path) -> None:
-    clock = ManualClock()
-    async with line_to(redis_url) as line, open_inbox(line.url, tmp_path, clock=clock) as inbox:
-        await line.cut()
-        await inbox.put([CHANNEL.arrival("1", "c", "Цена?")])
-        clock.move(60 * SECOND)
-        await line.mend()
-        await inbox.drained()
-    async with connect(redis_url) as redis:
-        row = json.loads(await redis.lindex(KEYS.incoming.source, 0) or b"{}")
-        assert (row["received_at"], row["spooled"]) == ("2027-01-15T08:00:00Z", True)
-
-
-async def test_the_same_id_in_another_account_is_another_event(redis_url: str, tmp_path: Path) -> None:
-    other = FakeChannel(account="second")  # type: ignore[arg-type]  # a plain string
-    async with open_inbox(redis_url, tmp_path) as inbox:
-        assert await inbox.put([CHANNEL.arrival("1", "c", "a"), other.arrival("1", "c", "b")]) == [
-            "queued",
-            "queued",
-        ]
-
-
-async def test_no_arrivals_need_no_storage(redis_url: str, tmp_path: Path) -> None:
-    async with open_inbox(redis_url, tmp_path) as inbox:
-        assert await inbox.put([]) == []
-
-
-async def test_many_callers_share_few_calls_and_each_gets_its_own_answer(
-    redis_url: str, tmp_path: Path
-) -> None:
-    arrivals = [[CHANNEL.arrival(str(n), "c", str(n)), CHANNEL.arrival("0", "c", "0")] for n in range(1, 500)]
-    async with open_inbox(redis_url, tmp_path) as inbox, connect(redis_url) as redis:
-        before = await calls(redis)
-        answers = await asyncio.gather(*(inbox.put(pair) for pair in arrivals))
-        used = await calls(redis) - before
-
-    assert answers[0] == ["queued", "queued"]
-    assert answers[1:] == [["queued", "repeated"]] * 498
-    assert used <= 8
-    assert await queued(redis_url) == ["1", "0", *map(str, range(2, 500))]
-
-
-async def calls(redis: object) -> int:
-    stats = await redis.info("commandstats")  # type: ignore[attr-defined]  # redis-py's commands are untyped here
-    return int(stats.get("cmdstat_evalsha", {"calls": 0})["calls"])
-
-
-async def test_a_caller_that_goes_away_leaves_its_message_behind(redis_url: str, tmp_path: Path) -> None:
-    async with open_inbox(redis_url, tmp_path) as inbox:
-        leaving = asyncio.create_task(inbox.put([CHANNEL.arrival("1", "c", "left")]))
-        staying = asyncio.create_task(inbox.put([CHANNEL.arrival("2", "c", "stayed")]))
-        await asyncio.sleep(0)
-        leaving.cancel()
-
-        assert await staying == ["queued"]
-    assert await queued(redis_url) == ["left", "stayed"]
-
-
-async def test_without_redis_events_are_spooled_and_arrive_in_order(redis_url: str, tmp_path: Path) -> None:
-    async with line_to(redis_url) as line, open_inbox(line.url, tmp_path) as inbox:
-        await inbox.put([CHANNEL.arrival("1", "c", "1")])
-        await line.cut()
-        spooled = [await inbox.put([CHANNEL.arrival(str(n), "c", str(n))]) for n in range(2, 6)]
-        assert spooled == [["spooled"]] * 4
-        assert inbox.waiting == 4
-
-        await line.mend()
-        await inbox.drained()
-        await inbox.put([CHANNEL.arrival("6", "c", "6")])
-
-        assert inbox.counts == {"queued": 6, "spooled": 4}
-    assert await queued(redis_url) == ["1", "2", "3", "4", "5", "6"]
-
-
-async def test_what_comes_while_the_spool_is_drained_stays_behind_it(redis_url: str, tmp_path: Path) -> None:
-    texts = [str(n) for n in range(600)]
-    async with line_to(redis_url) as line, open_inbox(line.url, tmp_path) as inbox:
-        await line.cut()
-        await inbox.put([CHANNEL.arrival(text, "c", text) for text in texts[:450]])
-        await line.mend()
-        for text in texts[450:]:
-            await inbox.put([CHANNEL.arrival(text, "c", text)])
-        await inbox.drained()
-
-    assert await queued(redis_url) == texts
-
-
-async def test_a_lost_answer_neither_loses_nor_doubles(redis_url: str, tmp_path: Path) -> None:
-    async with line_to(redis_url) as line, open_inbox(line.url, tmp_path, patience=0.1) as inbox:
-        await inbox.put([CHANNEL.arrival("1", "c", "1")])
-        line.lose_answers()
-        assert await inbox.put([CHANNEL.arrival("2", "c", "2")]) == ["spooled"]
-        assert await queued(redis_url) == ["1", "2"]
-
-        await line.cut()
-        await line.mend()
-        await inbox.drained()
-
-        assert inbox.counts["repeated"] == 1
-    assert await queued(redis_url) == ["1", "2"]
-
-
-async def test_the_spool_survives_a_restart_and_repeats_are_still_known(
-    redis_url: str, tmp_path: Path
-) -> None:
-    nowhere = "redis://127.0.0.1:1/0"
-    async with open_inbox(nowhere, tmp_path) as inbox:
-        for _ in range(2):
-            assert await inbox.put([CHANNEL.arrival("1", "c", "1")]) == ["spooled"]
-        await inbox.put([CHANNEL.arrival("2", "c", "2")])
-
-    async with open_inbox(redis_url, tmp_path) as inbox:
-        await inbox.drained()
-        assert await inbox.put([CHANNEL.arrival("2", "c", "2")]) == ["repeated"]
-
-    assert await queued(redis_url) == ["1", "2"]
-
-
-async def test_a_full_redis_is_as_good_as_away(redis_url: str, tmp_path: Path) -> None:
-    async with open_inbox(redis_url, tmp_path) as inbox, connect(redis_url) as redis:
-        await redis.config_set("maxmemory", 1)
-        try:
-            assert await inbox.put([CHANNEL.arrival("1", "c", "1")]) == ["spooled"]
-        finally:
-            await redis.config_set("maxmemory", 0)
-        await inbox.drained()
-
-    assert await queued(redis_url) == ["1"]
-
-
-async def test_a_read_only_replica_is_as_good_as_away(redis_url: str, tmp_path: Path) -> None:
-    async with open_inbox(redis_url, tmp_path) as inbox, connect(redis_url) as redis:
-        await redis.slaveof("127.0.0.1", 1)
-        try:
-            assert await inbox.put([CHANNEL.arrival("1", "c", "1")]) == ["spooled"]
-        finally:
-            await redis.slaveof()
-        await inbox.drained()
-
-    assert await queued(redis_url) == ["1"]
-
-
-async def test_a_queue_that_is_no_list_loses_nothing(redis_url: str, tmp_path: Path) -> None:
-    async with open_inbox(redis_url, tmp_path) as inbox, connect(redis_url) as redis:
-        await redis.set(KEYS.incoming.source, "somebody's mistake")
-        assert await inbox.put([CHANNEL.arrival("1", "c", "1")]) == ["spooled"]
-
-        await redis.delete(KEYS.incoming.source)
-        await inbox.drained()
-
-    assert await queued(redis_url) == ["1"]
-
-
-async def test_a_restarted_redis_has_forgotten_the_script_and_is_told_again(
-    redis_url: str, tmp_path: Path
-) -> None:
-    async with open_inbox(redis_url, tmp_path) as inbox, connect(redis_url) as redis:
-        await redis.script_flush()
-
-        assert await inbox.put([CHANNEL.arrival("1", "c", "1")]) == ["queued"]
-
-
-async def test_with_a_full_disk_and_no_redis_nobody_is_told_stored(redis_url: str, tmp_path: Path) -> None:
     async with (
-        line_to(redis_url) as line,
-        open_inbox(line.url, tmp_path, max_bytes=100_000) as inbox,
+        world(redis_url, database_url) as here,
+        replica(redis_url, database_url) as url,
+        agent_of(url, age=age) as agent,
     ):
-        await line.cut()
-        with pytest.raises(StorageDown, match="full"):
-            await inbox.put([CHANNEL.arrival("1", "c", "x" * 200_000)])
-        assert await inbox.put([CHANNEL.arrival("2", "c", "small")]) == ["spooled"]
+        empty = await _inbox(agent)
+        await here.customer("a")
+        await here.customer("b")
+        await here.customer("c", channel="vk", account="shop", external_user_id="1")
+        full = await _inbox(agent)
+        await agent.call_tool("wait_for_turn", {"wait_seconds": 0})
+        less = await _inbox(agent)
+        listed = [one.uri for one in (await agent.list_resources()).resources]
 
-        await line.mend()
-        await inbox.drained()
-    assert await queued(redis_url) == ["small"]
+    assert empty == {"waiting": 0, "since": "", "channels": [], "next_step": ""}
+    counted = {(one["channel"], one["account"]): one["waiting"] for one in full["channels"]}
+    assert (full["waiting"], counted) == (3, {("avito", "default"): 2, ("vk", "shop"): 1})
+    assert full["since"] == full["channels"][0]["since"]
+    assert "Анна" not in json.dumps(full, ensure_ascii=False)
+    assert (less["waiting"], listed) == (2, [INBOX])
 
 
-async def test_a_closed_inbox_takes_nothing_and_answers_those_who_wait(
-    redis_url: str, tmp_path: Path
+async def test_who_listens_hears_of_a_turn_that_another_replica_stored(
+    redis_url: str, database_url: str
 ) -> None:
-    async with open_inbox(redis_url, tmp_path) as inbox:
-        last = asyncio.create_task(inbox.put([CHANNEL.arrival("1", "c", "1")]))
-        await asyncio.sleep(0)
-
-    assert await last == ["queued"]
-    with pytest.raises(StorageDown):
-        await inbox.put([CHANNEL.arrival("2", "c", "2")])
-
-
-async def test_an_operators_words_are_queued(redis_url: str, tmp_path: Path) -> None:
-    async with open_inbox(redis_url, tmp_path) as inbox:
-        assert await inbox.put([CHANNEL.arrival("1", "c", "Я человек", own=True)]) == ["queued"]
-
-    assert await queued(redis_url) == ["Я человек"]
-
-
-@pytest.mark.promise("stored")
-async def test_a_spool_of_large_events_is_drained_in_pieces(redis_url: str, tmp_path: Path) -> None:
-    """200 MB in one call took longer than a call may take: nothing was ever drained again."""
+    """subscriptions/listen of 2026-07-28, over the Redis bus."""
     async with (
-        line_to(redis_url) as line,
-        open_inbox(line.url, tmp_path, max_bytes=1 << 27) as inbox,
-        connect(redis_url) as redis,
+        world(redis_url, database_url) as here,
+        replica(redis_url, database_url) as listened,
+        replica(redis_url, database_url),
+        agent_of(listened) as agent,
+        agent.listen(resource_subscriptions=[INBOX]) as changes,
     ):
-        await line.cut()
-        for number in range(8):
-            await inbox.put([CHANNEL.arrival(str(number), "c", f"{number} " * (BATCH_CHARACTERS // 8))])
-        before = await calls(redis)
-        await line.mend()
-        async with asyncio.timeout(20):
-            await inbox.drained()
-
-        assert await calls(redis) - before >= 2
-    assert [text[0] for text in await queued(redis_url)] == list("01234567")
+        for number in range(3):
+            await here.customer(f"c{number}")
+            async with asyncio.timeout(10):
+                changed = await anext(aiter(changes))
+            assert getattr(changed, "uri", "") == INBOX
 
 
-async def test_a_change_by_the_business_says_so_on_the_queue(redis_url: str, tmp_path: Path) -> None:
-    """Whoever reads the queue must not take an operator's edit for a customer's words."""
-    channel = FakeChannel()
-    arrival = channel.arrival("m1", "chat", "исправлено", own=True)
-    edit = replace(arrival, message=arrival.message.model_copy(update={"event": "edit"}), event_key="m1:edit")
-    async with open_inbox(redis_url, tmp_path) as inbox, connect(redis_url) as redis:
-        await inbox.put([edit, arrival])
-        rows = [json.loads(row) for row in await redis.lrange(KEYS.incoming.source, 0, -1)]
+async def test_a_legacy_client_is_not_promised_what_a_stateless_server_cannot_keep(
+    redis_url: str, database_url: str
+) -> None:
+    """2025 sends updates on a standing stream of a session, and there is none: its clients read, or wait."""
+    async with (
+        world(redis_url, database_url),
+        replica(redis_url, database_url) as url,
+        agent_of(url, age="legacy") as agent,
+    ):
+        resources = agent.server_capabilities.resources
+        with pytest.warns(MCPDeprecationWarning), pytest.raises(MCPError, match="Method not found"):
+            await agent.session.subscribe_resource(INBOX)
 
-    assert [(row["event"], row["own"]) for row in rows] == [("edit", True), ("operator_message", False)]
+    assert resources is not None
+    assert not resources.subscribe
+
+
+# --- server-sent events -----------------------------------------------------------------------------------
+
+
+class Events:
+    """What a reader of the stream hears."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._lines = response.aiter_lines()
+
+    async def next(self) -> dict[str, Any]:
+        """The next event; heartbeats are passed over."""
+        event: dict[str, str] = {}
+        async with asyncio.timeout(15):
+            async for line in self._lines:
+                name, _, value = line.partition(": ")
+                if name in ("id", "event", "data"):
+                    event[name] = value
+                if not line and "data" in event:
+                    return event | {"data": json.loads(event["data"])}
+        raise AssertionError("the stream ended")
+
+
+@asynccontextmanager
+async def reading(url: str, **headers: str) -> AsyncIterator[Events]:
+    async with rest_of(url) as http, http.stream("GET", PATH, headers=headers) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        events = Events(response)
+        assert await anext(events._lines) == "retry: 1000"
+        yield events
+
+
+async def test_a_reader_hears_of_each_turn_and_goes_on_where_it_stopped(
+    redis_url: str, database_url: str
+) -> None:
+    async with world(redis_url, database_url) as here, replica(redis_url, database_url) as url:
+        async with reading(url) as events:
+            first = await here.customer("a")
+            heard = await events.next()
+        second = await here.customer("b")
+        async with reading(url, **{"Last-Event-ID": heard["id"]}) as events:
+            missed = await events.next()
+
+    assert (heard["event"], heard["data"]["turn_id"]) == ("turn.ready", first)
+    assert set(heard["data"]) == {"turn_id", "channel", "account", "at"}
+    assert missed["data"]["turn_id"] == second
+
+
+@pytest.mark.promise("closed")
+@pytest.mark.parametrize(
+    ("headers", "status"), [({"X-API-Key": "wrong-key-0123456789"}, 401), ({"Last-Event-ID": "(0"}, 422)]
+)
+async def test_events_need_a_key_and_a_readable_id(
+    redis_url: str, database_url: str, headers: dict[str, str], status: int
+) -> None:
+    async with world(redis_url, database_url), replica(redis_url, database_url) as url, rest_of(url) as http:
+        answer = await http.get(PATH, headers=headers)
+
+    assert answer.status_code == status
+
+
+async def test_without_a_stream_there_are_no_events(redis_url: str, database_url: str) -> None:
+    async with (
+        world(redis_url, database_url),
+        replica(redis_url, database_url, turns_stream_length=0) as url,
+        rest_of(url) as http,
+    ):
+        assert (await http.get(PATH)).status_code == 404
+        assert PATH not in (await http.get("/openapi.json")).json()["paths"]
+
+
+async def test_a_stopping_hub_lets_go_of_its_readers(redis_url: str, database_url: str) -> None:
+    """One that reads, one that listens and one that waits must not hold a process that was told to end."""
+    async with asyncio.timeout(8):
+        async with world(redis_url, database_url):
+            async with replica(redis_url, database_url) as url:
+                reader = asyncio.create_task(_read_to_the_end(url))
+                waiter = asyncio.create_task(_wait(url))
+                await asyncio.wait([reader, waiter], timeout=0.5)
+            assert "retry: 1000" in await reader
+            assert await waiter == "none"
+
+
+async def _read_to_the_end(url: str) -> list[str]:
+    async with rest_of(url) as http, http.stream("GET", PATH) as response:
+        return [line async for line in response.aiter_lines()]
+
+
+async def _wait(url: str) -> str:
+    async with rest_of(url) as http:
+        answer = await http.post("/api/turns/wait", json={"wait_seconds": 50})
+        return str(answer.json()["status"])
+
+
+# --- the state of it --------------------------------------------------------------------------------------
+
+
+async def test_an_operator_sees_whom_the_hub_tells(redis_url: str, database_url: str) -> None:
+    """The path of the webhook may be a secret, so the host alone is shown."""
+    settings = {
+        "agent_webhook_url": "http://127.0.0.1:9/secret-path",
+        "agent_webhook_secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    }
+    async with (
+        world(redis_url, database_url) as here,
+        replica(redis_url, database_url, **settings) as url,
+        rest_of(url) as http,
+    ):
+        await here.customer("a")
+        told = await _until_failing(http)
+        waiting = (await http.get("/api/turns/waiting")).json()
+
+    assert told["agent_webhook"]["host"] == "127.0.0.1:9"
+    assert (told["agent_webhook"]["error"], told["agent_webhook"]["enabled"]) == ("ConnectError", True)
+    assert "secret-path" not in json.dumps(told)
+    assert waiting["waiting"] == 1
+
+
+async def _until_failing(http: httpx.AsyncClient) -> dict[str, Any]:
+    for _ in range(400):
+        told: dict[str, Any] = (await http.get("/info")).json()["waking"]
+        if told["agent_webhook"]["failing"]:
+            return told
+        await asyncio.sleep(0.02)
+    raise AssertionError("no call of the webhook failed")

@@ -1,0 +1,106 @@
+"""Resources are operations under a second name: read as JSON, cleaned like a tool's answer."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import pytest
+from mcp import Client, MCPError
+from mcp.server.mcpserver import MCPServer
+from pydantic import BaseModel, Field
+
+from core.errors import NotFound, StorageDown
+from core.observability import Metrics
+from core.operations import Operation
+from core.resources import ResourceOf, add_resources
+
+
+class Shelf(BaseModel):
+    """What lies on a shelf."""
+
+    number: int
+    label_untrusted: str = ""
+
+
+async def shelves() -> Shelf:
+    """All shelves."""
+    return Shelf(number=7, label_untrusted="a\u202eb")
+
+
+async def shelf(number: Annotated[int, Field(ge=1, description="Which")]) -> Shelf:
+    """One shelf."""
+    if number == 404:
+        raise NotFound("There is no such shelf.")
+    if number == 503:
+        raise StorageDown
+    if number == 500:
+        raise RuntimeError("the password is correct-horse")
+    return Shelf(number=number)
+
+
+RESOURCES = (
+    ResourceOf("shop://shelves", Operation("shelves", "Shelves", "GET", "/api/shelves", shelves, "read")),
+    ResourceOf(
+        "shop://shelves/{number}", Operation("shelf", "Shelf", "GET", "/api/shelves/{number}", shelf, "read")
+    ),
+)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@asynccontextmanager
+async def reading(metrics: Metrics) -> AsyncIterator[Client]:
+    server = MCPServer("shop", log_level="WARNING")
+    add_resources(server, RESOURCES, metrics)
+    async with Client(server) as client:
+        yield client
+
+
+async def _read(reader: Client, uri: str) -> dict[str, object]:
+    [content] = (await reader.read_resource(uri)).contents
+    read: dict[str, object] = json.loads(content.text)  # type: ignore[union-attr]  # text, not bytes
+    assert content.mime_type == "application/json"
+    return read
+
+
+async def test_a_fixed_one_is_listed_and_one_with_placeholders_is_a_template(metrics: Metrics) -> None:
+    async with reading(metrics) as reader:
+        [listed] = (await reader.list_resources()).resources
+        [template] = (await reader.list_resource_templates()).resource_templates
+
+    assert (listed.uri, listed.name, listed.title) == ("shop://shelves", "shelves", "Shelves")
+    assert listed.description == "All shelves."
+    assert (template.uri_template, template.name) == ("shop://shelves/{number}", "shelf")
+
+
+async def test_the_answer_is_the_operations_with_customers_words_cleaned(metrics: Metrics) -> None:
+    async with reading(metrics) as reader:
+        assert await _read(reader, "shop://shelves") == {"number": 7, "label_untrusted": "ab"}
+        assert await _read(reader, "shop://shelves/3") == {"number": 3, "label_untrusted": ""}
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("404", "not_found: There is no such shelf"),
+        ("503", "storage_unavailable"),
+        ("0", "number: Input should be greater than or equal to 1"),
+        ("x", "number: Input should be a valid integer"),
+        ("500", "Error creating resource"),
+    ],
+)
+async def test_a_refusal_says_what_is_wrong_and_a_fault_of_ours_nothing(
+    metrics: Metrics, number: str, said: str
+) -> None:
+    async with reading(metrics) as reader:
+        with pytest.raises(MCPError) as refused:
+            await reader.read_resource(f"shop://shelves/{number}")
+
+    assert said in str(refused.value)
+    assert "correct-horse" not in str(refused.value)
+    labels = {"operation": "resource:shelf", "outcome": "error"}
+    assert metrics.registry.get_sample_value("eldoleado_requests_total", labels) == 1
