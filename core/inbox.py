@@ -3,7 +3,8 @@
 Whoever calls `put` at the same time shares one script call; each waits for its own answer. An answer always
 means stored: in Redis, or on this machine's disk until Redis is back. While anything lies in the spool, what
 comes later goes there too, so that order is kept. A lost answer of Redis is harmless: the event is pushed
-again from the spool and recognised.
+again from the spool and recognised. Typing is of the moment: it is passed on while Redis is there, never
+remembered and never spooled.
 """
 
 import asyncio
@@ -28,13 +29,13 @@ from core.messages import IncomingMessage
 from core.scripts import load_script
 from core.spool import Spool
 
-Stored = Literal["queued", "repeated", "echo", "spooled"]
+Stored = Literal["queued", "repeated", "echo", "passed", "spooled"]
 
 SEEN_TTL_SECONDS = 7 * 24 * 3600
 BATCH = 200
 BATCH_CHARACTERS = 4 * 1024 * 1024
 
-_ANSWERS: tuple[Stored, ...] = ("queued", "repeated", "echo")
+_ANSWERS: tuple[Stored, ...] = ("queued", "repeated", "echo", "passed")
 
 
 class _Entry(NamedTuple):
@@ -48,6 +49,12 @@ class _Entry(NamedTuple):
     own: bool
     fingerprint: str
     payload: str
+    passes: bool = False
+
+    @property
+    def kind(self) -> str:
+        """As core/lua/inbox_put.lua reads it."""
+        return "-" if self.passes else "1" if self.own else ""
 
 
 class _Caller(NamedTuple):
@@ -178,13 +185,17 @@ class Inbox:
                 caller.refused(why)
 
     async def _store(self, entries: list[_Entry]) -> list[Stored]:
-        stored = None if self._spool.waiting else await self._pushed_if_up(entries)
-        if stored is None:
-            await self._spool.append([write_json(_marked(entry)._asdict()) for entry in entries])
-            self._note_spool()
-            stored = ["spooled"] * len(entries)
+        pushed = None if self._spool.waiting else await self._pushed_if_up(entries)
+        stored = await self._kept_on_disk(entries) if pushed is None else pushed
         self.counts.update(stored)
         return stored
+
+    async def _kept_on_disk(self, entries: list[_Entry]) -> list[Stored]:
+        kept = [write_json(_marked(entry)._asdict()) for entry in entries if not entry.passes]
+        if kept:
+            await self._spool.append(kept)
+        self._note_spool()
+        return ["passed" if entry.passes else "spooled" for entry in entries]
 
     async def _pushed_if_up(self, entries: list[_Entry]) -> list[Stored] | None:
         try:
@@ -197,8 +208,8 @@ class Inbox:
         keys, arguments = [self._queue], [self._seen_ttl]
         for entry in entries:
             keys.append(self._keys.seen(entry.channel, entry.account, entry.event_key))
-            arguments += (entry.payload, "1" if entry.own else "")
-            if entry.own:
+            arguments += (entry.payload, entry.kind)
+            if entry.kind == "1":
                 keys.append(self._keys.sent(entry.channel, entry.account, entry.message_id))
                 keys.append(self._keys.sending(entry.channel, entry.account, entry.chat_id))
                 arguments += (entry.fingerprint, entry.message_id)
@@ -249,6 +260,7 @@ def _entry(arrival: Arrival, received_at: datetime) -> _Entry:
         own=arrival.own,
         fingerprint=without_surrogates(arrival.fingerprint),
         payload=message.model_dump_json(),
+        passes=message.event == "typing",
     )
 
 

@@ -49,7 +49,7 @@ from mcp_vk.normalize import (
     normalize,
 )
 from mcp_vk.schemas import CHATS_FROM, Gesture, Message, Server, callback_of
-from mcp_vk.settings import CAPABILITIES, EVENTS, RIGHTS, VkSettings
+from mcp_vk.settings import CAPABILITIES, EVENTS, PASSING_EVENTS, RIGHTS, VkSettings
 
 #: Ours: VK only says that its links expire.
 MEDIA_LINK_SECONDS, SWEPT_MESSAGES = 600, 1_000
@@ -243,7 +243,7 @@ class VkChannel(AccountChannel):
             if old.id != living:
                 await self._client.groups_delete_callback_server(old.id)
         living = living or await self._add(address)
-        await self._client.groups_set_callback_settings(living, dict.fromkeys(EVENTS, 1))
+        await self._client.groups_set_callback_settings(living, dict.fromkeys((*EVENTS, *PASSING_EVENTS), 1))
         return await self.webhook_status()
 
     async def webhook_status(self) -> WebhookStatus:

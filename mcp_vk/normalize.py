@@ -6,9 +6,10 @@ operator_message   the community itself wrote: our echo, or a person on vk.com (
 edit               a message has other words now
 read, reaction     the customer read up to a message, or reacted to it
 notice             a service message, a consent given or taken back: never answered
+typing             the customer writes to us
 
-Somebody typing is nothing, and what cannot be read becomes a reason, never an exception. A message is known
-by `peer:cmid`: its id in the mailbox is 0 in group chats (§1).
+What cannot be read becomes a reason, never an exception. A message is known by `peer:cmid`: its id in the
+mailbox is 0 in group chats (§1).
 """
 
 import hashlib
@@ -49,6 +50,7 @@ GESTURES: dict[str, Event] = {
     "message_deny": "notice",
     "message_read": "read",
     "message_reaction_event": "reaction",
+    "message_typing_state": "typing",
 }
 CONSENTS = {
     "message_allow": "Клиент разрешил сообществу писать ему",
@@ -106,8 +108,8 @@ def normalize(body: Any, here: Here) -> Normalized:
         event = Callback.model_validate(body)
         if event.group_id != here.group_id:
             return Normalized(foreign=frozenset({str(event.group_id)}))
-        if event.type == "message_typing_state":
-            return Normalized()
+        if event.type == "message_typing_state" and (event.object or {}).get("to_id") != -here.group_id:
+            return Normalized()  # ourselves to a customer, or in a chat that is not named
         return Normalized((_arrival(event, here),))
     except ValidationError as error:
         return Normalized(unknown=first_mistake(error))
@@ -222,8 +224,8 @@ def _of_gesture(kind: str, delivery: str, raw: dict[str, Any], here: Here) -> Ar
 
 def _gesture(kind: str, gesture: Gesture, delivery: str) -> tuple[str, str, str]:
     """Which message it is or is about, its key, and the words for it."""
-    if kind in CONSENTS:
-        return delivery, delivery, CONSENTS[kind]
+    if kind in CONSENTS or kind == "message_typing_state":
+        return delivery, delivery, CONSENTS.get(kind, "")
     about = message_id(gesture.peer_id, gesture.cmid or 0)
     if kind == "message_event":
         name = f"{about}:press:{gesture.event_id or delivery}"

@@ -236,7 +236,7 @@ class Gesture(Shape):
     """
 
     user_id: PeerId = Field(validation_alias=AliasChoices("user_id", "from_id", "reacted_id"))
-    peer_id: PeerId = Field(validation_alias=AliasChoices("peer_id", "user_id"))
+    peer_id: PeerId = Field(validation_alias=AliasChoices("peer_id", "user_id", "from_id"))
     cmid: MaybeCmid = Field(default=None, validation_alias=AliasChoices("conversation_message_id", "cmid"))
     event_id: Annotated[Annotated[Text, Field(max_length=400)] | None, Lenient] = None
     payload: Any = None

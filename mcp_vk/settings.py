@@ -19,6 +19,8 @@ EVENTS = (
     *("message_new", "message_reply", "message_edit", "message_allow", "message_deny"),
     *("message_read", "message_event", "message_reaction_event"),
 )
+#: What it tells where it can: a lack of it is no trouble.
+PASSING_EVENTS = ("message_typing_state",)
 RIGHTS = ("messages", "manage", "photos", "docs")
 CAPABILITIES = Capabilities(
     text_limit=TEXT_LIMIT,

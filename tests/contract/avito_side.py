@@ -101,6 +101,9 @@ class AvitoSide:
             }
         )
 
+    def push_typing(self, *, chat_id: str) -> None:
+        """Avito does not tell that a customer types."""
+
     def push_of_unknown_kind(self) -> dict[str, Any]:
         return self._push(
             {"id": "0f3d", "chat_id": "u2i-1", "type": "hologram", "author_id": ANNA, "content": {}}

@@ -155,6 +155,9 @@ class InstagramSide:
     def push(self, text: str, *, chat_id: str, own: bool = False) -> dict[str, Any]:
         return _delivery(_item({"mid": "aWdfZAG1.0001", "text": text}, chat_id, own=own))
 
+    def push_typing(self, *, chat_id: str) -> None:
+        """Instagram does not tell that a customer types."""
+
     def push_of_unknown_kind(self) -> dict[str, Any]:
         item = _item({}, OLGA)
         del item["message"]

@@ -140,6 +140,9 @@ class MaxSide:
         }
         return {"update_type": "message_created", "timestamp": CREATED + 44, "message": message}
 
+    def push_typing(self, *, chat_id: str) -> None:
+        """MAX does not tell that a customer types."""
+
     def push_of_unknown_kind(self) -> dict[str, Any]:
         return {"update_type": "hologram_sent", "timestamp": CREATED, "chat_id": 90_010}
 

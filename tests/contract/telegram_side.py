@@ -174,6 +174,9 @@ class TelegramSide:
             return _update("business_message", {**message, "business_connection_id": place.connection})
         return _update("message", message)
 
+    def push_typing(self, *, chat_id: str) -> None:
+        """Telegram does not tell that a customer types."""
+
     def push_of_unknown_kind(self) -> dict[str, Any]:
         return _update("hologram", {"message_id": 12})
 

@@ -5,10 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from core.channel import ShakesHands, WebhookRequest
 from tests.contract.service import served
-from tests.contract.vendor_side import VendorSide, those_that_push_their_own, those_with
+from tests.contract.vendor_side import (
+    VendorSide,
+    those_that_push_their_own,
+    those_that_push_typing,
+    those_with,
+)
+from tests.integration.chats_fixture import as_text
 
 NONSENSE: list[Any] = [
     None,
@@ -64,6 +71,26 @@ async def test_a_repeat_is_queued_once(
 
     assert answers == [200] * times
     assert len(queued) == 1
+
+
+@pytest.mark.promise("typing")
+@those_that_push_typing()
+async def test_typing_is_passed_on_each_time_and_leaves_no_trace(
+    vendor: VendorSide, redis_url: str, tmp_path: Path
+) -> None:
+    """It may come again at any time: what is remembered as a repeat would be swallowed for a week."""
+    body = json.dumps(vendor.push_typing(chat_id=vendor.chats[0])).encode()
+    async with served(vendor, redis_url, tmp_path) as door, Redis.from_url(redis_url) as redis:
+        answers = [(await door.deliver(body)).status_code for _ in range(3)]
+        queued = await door.queued()
+        keys = [as_text(key) for key in await redis.keys("*")]
+        left = {key for key in keys if not key.startswith(("watch:", "token:"))}
+
+    assert answers == [200] * 3
+    assert [(one["event"], one["external_chat_id"], one["text"]) for one in queued] == [
+        ("typing", vendor.chats[0], "")
+    ] * 3
+    assert left == {"queue:incoming"}
 
 
 async def test_an_unknown_event_is_kept_whole(vendor: VendorSide, redis_url: str, tmp_path: Path) -> None:

@@ -50,6 +50,9 @@ class VendorSide(Protocol):
     def secrets(self) -> tuple[str, ...]: ...
 
     def push(self, text: str, *, chat_id: str, own: bool = False) -> Any: ...
+    def push_typing(self, *, chat_id: str) -> Any:
+        """The customer types; None where the vendor does not tell."""
+
     def push_of_unknown_kind(self) -> Any: ...
     def push_of(self, message_id: str) -> Any:
         """The echo of a message that was sent."""
@@ -103,6 +106,11 @@ def those_without(feature: str | type[Any]) -> pytest.MarkDecorator:
 def those_that_push_their_own() -> pytest.MarkDecorator:
     """Marks a test for the vendors that push what the account itself wrote."""
     return _those(lambda side: bool(side.push("x", chat_id=side.chats[0], own=True)))
+
+
+def those_that_push_typing() -> pytest.MarkDecorator:
+    """Marks a test for the vendors that tell when a customer types."""
+    return _those(lambda side: bool(side.push_typing(chat_id=side.chats[0])))
 
 
 def _those(wanted: Callable[[VendorSide], bool]) -> pytest.MarkDecorator:

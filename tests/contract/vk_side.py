@@ -139,6 +139,10 @@ class VkSide:
         message = self._message(text, int(chat_id), ANNA, 0)
         return self._push("message_new", {"message": message, "client_info": {"keyboard": True}})
 
+    def push_typing(self, *, chat_id: str) -> dict[str, Any]:
+        given = {"state": "typing", "from_id": int(chat_id), "to_id": -GROUP}
+        return self._push("message_typing_state", given)
+
     def push_of_unknown_kind(self) -> dict[str, Any]:
         return self._push("group_hologram", {"user_id": ANNA})
 

@@ -147,6 +147,9 @@ class WhatsAppSide:
             people |= {"wh_type": "outgoing_message_api", "is_me": True, "task_id": "0b7e1f5a"}
         return _delivery({"id": "3AD57A50F73CFC3B0001", "chatId": place, "body": text, **people})
 
+    def push_typing(self, *, chat_id: str) -> None:
+        """Wappi does not tell that a customer types."""
+
     def push_of_unknown_kind(self) -> dict[str, Any]:
         return _delivery({"id": "3AD57A50F73CFC3B0002", "chatId": "79000000002@c.us", "wh_type": "hologram"})
 

@@ -210,9 +210,9 @@ async def test_only_the_commands_of_the_settings_close_a_chat(redis_url: str) ->
 @pytest.mark.promise("closed_by")
 async def test_what_comes_after_a_button_does_not_put_it_off(line: Line) -> None:
     """Nor does typing: the chat stays due until a worker has it, and later ones wait their own silence."""
-    await line.arrive(pressed())
-    await line.arrive(incoming("ещё"), typing())
-    assert texts(await line.take_one()) == ["Да", "ещё"]
+    await line.arrive(pressed(), pressed(chat="z"))
+    await line.arrive(incoming("ещё"), typing("z"))
+    assert [texts(lease) for lease in await line.take()] == [["Да", "ещё"], ["Да"]]
     await line.arrive(incoming("и ещё"))
     assert await line.take() == []
 

@@ -400,21 +400,31 @@ async def test_reactions_reading_and_consent_come_in(shop: Shop) -> None:
     assert (allowed.event, denied.message.event, denied.ends_chat) == ("notice", "notice", True)
 
 
-async def test_typing_is_nothing_and_other_news_are_kept(shop: Shop) -> None:
-    await shop.meet()
+@pytest.mark.promise("typing")
+async def test_a_customer_who_types_is_told_as_that(shop: Shop) -> None:
+    """Each time anew: the second one is no repeat of the first."""
+    chat = await shop.meet()
     await shop.world.write(type="typing")
+    await shop.world.write(type="typing")
+    first, second = [one.message for one in await shop.arrivals()]
+
+    assert first.event == "typing"
+    assert (first.external_chat_id, str(first.external_user_id)) == (chat, chat)
+    assert second.external_message_id != first.external_message_id
+
+
+async def test_other_news_are_kept(shop: Shop) -> None:
+    await shop.meet()
     [server] = (await shop.world.api("groups.getCallbackServers", group_id=GROUP))["items"]
     await shop.world.api(
         "groups.setCallbackSettings",
         group_id=GROUP,
         server_id=server["id"],
         group_join=1,
-        message_typing_state=1,
     )
-    await shop.world.write(type="typing")
     await shop.world.write(type="event", content={"type": "group_join", "object": {"user_id": 5}})
 
-    assert await shop.meanings() == [Normalized(), Normalized(unknown="unknown event type 'group_join'")]
+    assert await shop.meanings() == [Normalized(unknown="unknown event type 'group_join'")]
 
 
 async def test_text_buttons_are_pressed(shop: Shop) -> None:
