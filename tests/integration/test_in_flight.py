@@ -215,6 +215,7 @@ async def test_collect_does_not_cut_off_who_is_still_writing(collecting: Agents)
     await agents.types("Ой,")
 
     assert (await agents.call("skip_turn", **lease(turn)))["status"] == "closed"
+    assert (await agents.desk.line.survey())[0] == 1
 
     await agents.types("батарея")
     await agents.desk.work()
