@@ -6,6 +6,8 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 from pydantic import SecretStr
@@ -14,12 +16,15 @@ from redis.asyncio import Redis
 from bench.finding import Finding, at_least, at_most
 from bench.samples import interleaved, median, percentile
 from bench.stage import Server, Stage
+from core.bell import Bell
 from core.clock import SystemClock
 from core.keys import Keys
+from core.messages import OutgoingMessage
 from orchestrator.app import Orchestrator
 from orchestrator.channels import Channels, channels_client
 from orchestrator.settings import OrchestratorSettings
-from orchestrator.store.pool import new_pool
+from orchestrator.store.outbound import insert_outbound
+from orchestrator.store.pool import Pool, new_pool
 
 MESSAGES, CONCURRENCY, ROUNDS = 1_500, 10, 3
 BULK, REPLIES, REPLY_EVERY, VENDOR_SECONDS = 10_000, 60, 0.25, 0.02
@@ -61,8 +66,22 @@ async def measure(stage: Stage) -> list[Finding]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Out:
+    """The two doors to the outbox: the list, and the hub's transaction."""
+
+    redis: Redis
+    pool: Pool
+
+    async def say(self, text: str) -> None:
+        """As the hub takes a message of an agent, and rings."""
+        message = OutgoingMessage.model_validate(_message(text))
+        await insert_outbound(self.pool, message, origin="tool", now=datetime.now(UTC))
+        await Bell(self.redis, Keys().bell("outbox")).ring()
+
+
 @asynccontextmanager
-async def _orchestrator(stage: Stage, channel: Server) -> AsyncIterator[Redis]:
+async def _orchestrator(stage: Stage, channel: Server) -> AsyncIterator[Out]:
     """The orchestrator's loops in this process, before one channel."""
     async with stage.redis() as redis, stage.database() as url, channels_client("bench") as http:
         settings = OrchestratorSettings(
@@ -81,7 +100,7 @@ async def _orchestrator(stage: Stage, channel: Server) -> AsyncIterator[Redis]:
                 keys=Keys(),
             )
             async with made.running():
-                yield redis
+                yield Out(redis, pool)
 
 
 def _through(redis: Redis, channel: Server, count: int) -> Callable[[], Awaitable[float]]:
@@ -117,27 +136,28 @@ async def _replies(stage: Stage, bulk: int) -> list[float]:
     """How long each message to a chat of its own took, ms, while `bulk` messages were on the list."""
     async with (
         stage.server("bench.stub_channel", str(VENDOR_SECONDS)) as vendor,
-        _orchestrator(stage, vendor) as redis,
+        _orchestrator(stage, vendor) as out,
     ):
         if bulk:
-            await _push(redis, [f"bulk {number}" for number in range(bulk)])
+            await _push(out.redis, [f"bulk {number}" for number in range(bulk)])
             await asyncio.sleep(1)
         pushed: dict[str, float] = {}
         for number in range(stage.count(REPLIES)):
             text = f"reply {number}"
             pushed[text] = time.time() * 1000
-            await _push(redis, [text], lane="reply")
+            await out.say(text)
             await asyncio.sleep(REPLY_EVERY)
         taken = await _until_taken(vendor, list(pushed))
     return [taken[text] - at for text, at in pushed.items()]
 
 
-async def _push(redis: Redis, texts: Sequence[str], **more: str) -> None:
-    raws = [
-        json.dumps({"channel": "avito", "external_chat_id": f"chat of {text}", "text": text} | more)
-        for text in texts
-    ]
-    await redis.rpush("queue:outgoing", *raws)
+async def _push(redis: Redis, texts: Sequence[str]) -> None:
+    await redis.rpush("queue:outgoing", *(json.dumps(_message(text)) for text in texts))
+
+
+def _message(text: str) -> dict[str, str]:
+    """Each text to a chat of its own."""
+    return {"channel": "avito", "external_chat_id": f"chat of {text}", "text": text}
 
 
 async def _until_taken(channel: Server, texts: Sequence[str]) -> dict[str, float]:

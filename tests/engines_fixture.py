@@ -1,7 +1,9 @@
 """Real Redis and PostgreSQL for tests: one pair of servers per worker, something fresh per test."""
 
 import itertools
+import os
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,19 +44,41 @@ def empty_redis(engines: Engines) -> str:
 
 
 @contextmanager
-def database(engines: Engines) -> Iterator[str]:
-    """An empty database, dropped afterwards."""
+def database(engines: Engines, *, like: str = "template1") -> Iterator[str]:
+    """A copy of the database `like`, an empty one by default, dropped afterwards."""
     name = f"test_{uuid.uuid4().hex}"
-    _sql(engines, f'CREATE DATABASE "{name}"')
-    yield engines.database_url.replace("/postgres?", f"/{name}?")
+    _sql(engines, f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
+    yield _url(engines, name)
     _sql(engines, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@pytest.fixture(scope="session")
+def migrated(engines: Engines) -> str:
+    """The name of a database with our schema and no rows: a copy of it is made faster than the schema."""
+    name = f"migrated_{uuid.uuid4().hex}"
+    _sql(engines, f'CREATE DATABASE "{name}"')
+    environment = {**os.environ, "DATABASE_URL": _url(engines, name)}
+    command = [sys.executable, "-m", "orchestrator.store.migrate"]
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    return name
+
+
 @pytest.fixture
-def database_url(engines: Engines) -> Iterator[str]:
-    """An empty database, dropped afterwards."""
+def database_url(engines: Engines, migrated: str) -> Iterator[str]:
+    """A database with our schema and no rows, dropped afterwards."""
+    with database(engines, like=migrated) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(engines: Engines) -> Iterator[str]:
+    """A database without a schema, dropped afterwards."""
     with database(engines) as url:
         yield url
+
+
+def _url(engines: Engines, name: str) -> str:
+    return engines.database_url.replace("/postgres?", f"/{name}?")
 
 
 def _sql(engines: Engines, statement: str) -> None:

@@ -42,6 +42,12 @@ VALUES
 
 
 @pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """Here the schema is what is made."""
+    return empty_database_url
+
+
+@pytest.fixture
 async def connection(database_url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     opened = await asyncpg.connect(database_url)
     yield opened
