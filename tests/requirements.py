@@ -20,6 +20,7 @@ PROMISES: dict[str, str] = {
     "unknown": "When nobody can tell whether a reply arrived, it is looked up before it is sent again.",
     "pause-doors": "While a person has a conversation, no door lets the AI write there; a person may.",
     "echo": "Our own echo is no message; an operator's hand-typed words are history.",
+    "fair-out": "Ten thousand messages that have time add at most a second to a reply, and still go on.",
     "order": "Messages of a chat keep their order, in and out.",
     "bound": "No chat waits longer than the longest wait while a worker lives.",
     "closed_by": "A turn says why it closed; a button, a command or an operator's words close it at once.",

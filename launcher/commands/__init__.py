@@ -1,6 +1,6 @@
 """What operators can do: a file per noun."""
 
 from launcher.command import Command
-from launcher.commands import dead
+from launcher.commands import bulks, dead, deliveries
 
-COMMANDS: tuple[Command, ...] = (*dead.COMMANDS,)
+COMMANDS: tuple[Command, ...] = (*dead.COMMANDS, *deliveries.COMMANDS, *bulks.COMMANDS)

@@ -64,6 +64,7 @@ UPDATE outbound
 SET state = CASE WHEN state = 'failed' THEN 'queued' ELSE state END, given_up_at = NULL, queued_at = NULL,
     updated_at = $2
 WHERE id = $1 AND state IN ('queued', 'sending', 'unknown', 'failed')
+    AND NOT (state = 'failed' AND given_up_at IS NOT NULL) -- an operator has settled it
 RETURNING *
 
 -- name: head_of_chat
