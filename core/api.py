@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from core.errors import ChannelError, Rejected
+from core.errors import ChannelError
 from core.jsontext import UnreadableJSON, read_json, without_surrogates, write_json
 from core.lanes import HEADER, in_lane, lane_of
 from core.observability import Metrics
@@ -116,9 +116,7 @@ async def _given(operation: Operation, request: Request) -> dict[str, Any]:
     given |= request.path_params
     key = request.headers.get("idempotency-key")
     if key and "idempotency_key" in operation.signature.parameters:
-        if given.get("idempotency_key") not in (None, "", key):
-            raise Rejected("The header Idempotency-Key and idempotency_key in the body are not the same.")
-        given["idempotency_key"] = key
+        given["idempotency_key"] = given.get("idempotency_key") or key
     return given
 
 

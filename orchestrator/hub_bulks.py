@@ -33,8 +33,8 @@ class BulkArguments(Arguments):
     ]
     text: Annotated[str, Field(max_length=TEXT_MAX, description="For all; plain text")] = ""
     texts: Annotated[
-        list[str], Field(max_length=BULK_MAX, description="Or one for each chat, in the same order")
-    ] = Field(default_factory=list)
+        tuple[str, ...], Field(max_length=BULK_MAX, description="Or one for each chat, in the same order")
+    ] = ()
     account: Account = "default"
     idempotency_key: Annotated[
         str, Field(max_length=200, description="Repeat it on a retry and all is sent once")
@@ -113,7 +113,7 @@ class BulkDesk:
             raise Rejected(f"Cannot write on {given.channel[:40]!r}; known: {known}.")
         if bool(given.texts) == bool(given.text.strip()):
             raise Rejected("Give either text or texts.")
-        texts = given.texts or [given.text] * len(given.chat_ids)
+        texts = given.texts or (given.text,) * len(given.chat_ids)
         if len(texts) != len(given.chat_ids):
             raise Rejected("texts has not as many texts as there are chat_ids.")
         if any(len(text) > TEXT_MAX for text in texts):
