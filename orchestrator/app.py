@@ -17,7 +17,9 @@ from core.dispatcher import Dispatcher, Work
 from core.keys import Keys
 from core.messages import IncomingMessage
 from core.observability import Metrics
+from core.pauses import Pauses
 from orchestrator.channels import Channels
+from orchestrator.clockwork import Clockwork
 from orchestrator.close_now import Gathering
 from orchestrator.debounce import Debouncer
 from orchestrator.departures import DepartureParts, Departures
@@ -30,8 +32,10 @@ from orchestrator.letters import Letters
 from orchestrator.manifests import Manifests
 from orchestrator.media_links import media_paths
 from orchestrator.media_side import MediaSide
+from orchestrator.pause_news import PauseNews
 from orchestrator.reach import Reach
 from orchestrator.remembered import RememberedFacts
+from orchestrator.resolver import Resolver
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.store.pool import Pool
 from orchestrator.timing import windows_of
@@ -80,6 +84,7 @@ class Orchestrator:
         )
         self._turns_bell = Bell(redis, keys.bell("turns"))
         self._outbox_bell = Bell(redis, keys.bell("outbox"))
+        self._pause_news = PauseNews(pool, Pauses(redis, keys, clock), clock)
         self._incoming = _incoming(settings, redis, keys)
         self._departures = Departures(
             DepartureParts(
@@ -158,6 +163,8 @@ class Orchestrator:
             gauges.run(),
             self._media.loop.run(),
             *self._waking.loops(),
+            self._pause_news.run(),
+            Clockwork(self._pool, self._settings.rules, turns_bell=self._turns_bell, clock=self._clock).run(),
         ]
 
     def _queues(self) -> dict[str, Chats[Any]]:
@@ -171,7 +178,7 @@ class Orchestrator:
         )
         return Debouncer(
             self._incoming,
-            pool=self._pool,
+            resolver=Resolver(self._pool, self._settings.rules, self._pause_news),
             enricher=self._media.complete(facts),
             turns_bell=self._turns_bell,
             clock=self._clock,
@@ -196,6 +203,8 @@ class Orchestrator:
                 reach=Reach(self._pool, self._channels, self._manifests, self._clock),
                 manifests=self._manifests,
                 files=self._media.links,
+                pause_news=self._pause_news,
+                rules=self._settings.rules,
                 letters=Letters(self._redis, self._keys, clock=self._clock),
                 collects=self._settings.in_flight == "collect",
             )

@@ -1,24 +1,25 @@
-"""Appeals (support cases): a client has at most one open per channel and account.
+"""Appeals (support cases): a client has at most one that is not resolved per channel and account.
 
-(nothing) -- a customer writes --> open -- close_appeal --> resolved
-                                    ^ a message later opens a new appeal
+What leads from one state to the next stands in appeal_states.py, and docs/appeals.md draws it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 
+from orchestrator.appeal_states import STATUSES, Status
 from orchestrator.batching import Batch
 from orchestrator.clients import Client, get_client
 from orchestrator.history import MessageView, messages_of_appeal
 from orchestrator.store.pool import Connection, Executor
 from orchestrator.store.queries import sql
-from orchestrator.store.text import storable
 
-STATUSES = ("open", "resolved")
 _MOST_LISTED = 200
+#: These may be absent; an absent text is "".
+_TIMES = ("closed_at", "snoozed_until", "reopened_at")
 _BEGINNING = (datetime.max.replace(tzinfo=UTC), 2**63 - 1)
 
 #: (client_id, channel, account)
@@ -35,7 +36,7 @@ class Appeal:
     channel: str
     account: str
     external_chat_id: str
-    status: str
+    status: Status
     ad_id: str
     ad_title: str
     ad_price: str
@@ -44,6 +45,11 @@ class Appeal:
     updated_at: datetime
     closed_at: datetime | None
     close_reason: str
+    priority: str = "normal"
+    tags: list[str] = field(default_factory=list)
+    snoozed_until: datetime | None = None
+    reopened_at: datetime | None = None
+    reopen_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +102,14 @@ async def list_appeals(
     return AppealPage(appeals, _cursor(appeals[-1]) if len(rows) > size else "")
 
 
-async def close_appeal(executor: Executor, appeal_id: int, *, reason: str, now: datetime) -> Appeal | None:
-    """Resolve a case; one that is closed already stays as it is. None when there is no such case."""
-    await executor.execute(sql("close_appeal"), appeal_id, storable(reason), now)
-    return await find_appeal(executor, appeal_id)
-
-
 async def open_or_touch(
-    connection: Connection, batches: Sequence[tuple[int, Batch]], now: datetime
+    connection: Connection,
+    batches: Sequence[tuple[int, Batch]],
+    now: datetime,
+    *,
+    reopen_within: timedelta,
 ) -> dict[AppealKey, int]:
-    """The open case of each (client, batch), opened where there is none; the latest chat and ad are noted."""
+    """The open case of each (client, batch), opened (again) where there is none, its chat and ad noted."""
     wanted = {(client_id, batch.channel, batch.account): batch for client_id, batch in batches}
     if not wanted:
         return {}
@@ -115,6 +119,7 @@ async def open_or_touch(
         [batch.external_chat_id for batch in wanted.values()],
         *zip(*(_ad(batch) for batch in wanted.values()), strict=True),
         now,
+        now - reopen_within,
     )
     return {_key(row): row["id"] for row in rows}
 
@@ -129,9 +134,8 @@ async def find_open(connection: Connection, keys: Iterable[AppealKey]) -> dict[A
 
 
 def _from(row: asyncpg.Record) -> Appeal:
-    closed_at = row["closed_at"]
-    texts = {name: "" if value is None else value for name, value in row.items()}
-    return Appeal(**{**texts, "closed_at": closed_at})
+    values: dict[str, Any] = {name: "" if value is None else value for name, value in row.items()}
+    return Appeal(**values | {name: row[name] for name in _TIMES})
 
 
 def _key(row: asyncpg.Record) -> AppealKey:

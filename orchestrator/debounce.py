@@ -17,7 +17,6 @@ from orchestrator.batching import Batch, ClosedBy, gather
 from orchestrator.enrich import Enriches
 from orchestrator.resolver import Resolver
 from orchestrator.store.errors import Unstorable
-from orchestrator.store.pool import Pool
 
 log = structlog.get_logger()
 
@@ -29,14 +28,14 @@ class Debouncer:
         self,
         chats: Chats[IncomingMessage],
         *,
-        pool: Pool,
+        resolver: Resolver,
         enricher: Enriches,
         turns_bell: Bell,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._chats = chats
-        self._resolver = Resolver(pool)
+        self._resolver = resolver
         self._enricher = enricher
         self._bell = turns_bell
         self._clock = clock
@@ -60,7 +59,8 @@ class Debouncer:
         """Store the batch of these messages; letters for those that can never be stored."""
         now = self._clock.now_ms()
         try:
-            resolved = await self._resolver.resolve(batch, now=datetime.fromtimestamp(now / 1000, UTC))
+            at = datetime.fromtimestamp(now / 1000, UTC)
+            resolved = await self._resolver.resolve(batch, now=at)
         except Unstorable as error:
             if len(messages) == 1:
                 return [_letter(messages[0], error, now)]

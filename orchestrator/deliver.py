@@ -11,7 +11,15 @@ import structlog
 from core.chats import Chats, Lease
 from core.clock import Clock
 from core.deadletters import write_letter
-from core.errors import ChannelError, OutcomeUnknown, RateLimited, SendInProgress, StorageDown, VendorDown
+from core.errors import (
+    ChannelError,
+    ConversationPaused,
+    OutcomeUnknown,
+    RateLimited,
+    SendInProgress,
+    StorageDown,
+    VendorDown,
+)
 from core.lanes import in_lane
 from core.messages import OutgoingMessage
 from core.observability import Metrics
@@ -195,10 +203,12 @@ class Deliverer:
         self._note(attempt, error.code)
         unknown = _is_unknown(error)
         again = waits or ((error.retryable or unknown) and attempt.attempts < self._attempts)
-        if not again:
+        paused = isinstance(error, ConversationPaused)
+        if not again and not paused:
             await self._bury(attempt, error)
         failure = Failure(error.code, error.detail, counted=not waits, final=not again)
-        mark = _mark(unknown=unknown or attempt.doubtful, again=again)
+        # A channel refuses in a pause only what certainly has not reached the vendor.
+        mark = _mark(unknown=unknown or (attempt.doubtful and not paused), again=again)
         await mark(self._pool, attempt.head.id, failure, now=self._now())
         if not again:
             return Done(error.code, error.detail)

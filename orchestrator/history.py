@@ -83,6 +83,11 @@ class Novelty:
         """New messages that an agent should answer."""
         return [item for item in self.items if item.asks]
 
+    @property
+    def operator_words(self) -> list[IncomingMessage]:
+        """What an operator wrote in the messenger's own app and nobody knew."""
+        return [item.message for item in self.items if item.message.event == "operator_message"]
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -153,7 +158,6 @@ async def change(connection: Connection, news: Sequence[Novelty], now: datetime)
         keys = [_key(n.batch, receipt) for n in news for receipt in n.receipts if receipt.event == state]
         if keys:
             await connection.execute(sql("apply_receipts"), *_columns(keys, 4), state, now)
-            await connection.execute(sql("keep_early_receipts"), *_columns(keys, 4), state, now)
 
 
 async def messages_of_turn(executor: Executor, turn_id: int, *, after: int = 0) -> list[MessageView]:

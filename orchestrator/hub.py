@@ -2,10 +2,9 @@
 
 from core.operations import Operation
 from orchestrator.hub_appeals import AppealDesk
-from orchestrator.hub_bulks import BulkDesk
-from orchestrator.hub_deliveries import DeliveryDesk
 from orchestrator.hub_letters import LetterDesk
 from orchestrator.hub_parts import HubParts
+from orchestrator.hub_takeover import TakeoverDesk
 from orchestrator.hub_turns import TurnDesk
 from orchestrator.hub_writing import Writing
 
@@ -17,10 +16,9 @@ class Hub:
         self.parts = parts
         self._writing = Writing(parts)
         self._turns = TurnDesk(parts, self._writing)
+        self._takeover = TakeoverDesk(parts, self._writing)
         self._appeals = AppealDesk(parts)
         self._letters = LetterDesk(parts)
-        self._deliveries = DeliveryDesk(parts)
-        self._bulks = BulkDesk(parts)
 
     def stop(self) -> None:
         """The process ends: nobody is kept waiting."""
@@ -34,9 +32,8 @@ class Hub:
         """All of them."""
         return [
             *self._turns.operations(),
+            *self._takeover.operations(),
             *self._appeals.operations(),
             *self._writing.operations(),
-            *self._bulks.operations(),
-            *self._deliveries.operations(),
             *self._letters.operations(),
         ]

@@ -74,11 +74,16 @@ class TurnOffer(BaseModel):
 class ReplyResult(BaseModel):
     """What became of a reply, or of a turn that was skipped."""
 
-    status: Literal["queued", "closed", "superseded", "stale_lease", "already_answered"]
+    status: Literal[
+        "queued", "closed", "superseded", "stale_lease", "already_answered", "taken_over", "handed_off"
+    ]
     delivery_id: str = ""
     lease_token: str = Field(default="", description="superseded: use this one for the next reply")
     new_messages: list[TurnMessage] = Field(
         default_factory=list, description="superseded: what the customer wrote, edited or deleted meanwhile"
+    )
+    said_meanwhile: list[HistoryLine] = Field(
+        default_factory=list, description="taken_over: what operators said to the customer"
     )
     next_step: str = ""
 
@@ -99,7 +104,10 @@ class AppealLine(BaseModel):
     channel: str
     account: str
     chat_id: str
-    status: str
+    status: str = Field(description="open, waiting_client, snoozed, handed_off (to a person) or resolved")
+    priority: str = "normal"
+    tags: list[str] = Field(default_factory=list)
+    snoozed_until: str = ""
     ad_title_untrusted: str = ""
     opened_at: str
     updated_at: str
@@ -112,19 +120,47 @@ class AppealPage(BaseModel):
     next_cursor: str = Field(default="", description="empty on the last page")
 
 
+class NoteLine(BaseModel):
+    """What a colleague noted."""
+
+    by: str
+    text_untrusted: str
+    at: str = Field(description="ISO 8601, UTC")
+
+
 class AppealDetails(AppealLine):
     """An appeal with its client and its last messages, oldest first."""
 
     client_phone: str = ""
     ad_price: str = ""
     ad_url_untrusted: str = Field(default="", description="a form's page names it: any text may stand here")
+    reopened_at: str = ""
+    close_reason: str = ""
     messages: list[HistoryLine] = Field(default_factory=list)
+    notes: list[NoteLine] = Field(default_factory=list, description="of colleagues, never sent")
+
+
+class JournalEntry(BaseModel):
+    """One change of an appeal's status."""
+
+    at: str = Field(description="ISO 8601, UTC")
+    by: str
+    event: str
+    from_status: str = Field(default="", description="empty: it was opened")
+    to_status: str
+    reason_untrusted: str = ""
+
+
+class AppealJournal(BaseModel):
+    """The last changes of an appeal's status, oldest first."""
+
+    entries: list[JournalEntry]
 
 
 class Queued(BaseModel):
     """A message that will be sent; get_delivery tells what becomes of it."""
 
-    status: Literal["queued", "scheduled", "duplicate"]
+    status: Literal["queued", "duplicate"]
     delivery_id: str
 
 
@@ -143,5 +179,4 @@ class Delivery(BaseModel):
     error_code: str = ""
     error_detail: str = ""
     created_at: str
-    send_at: str = Field(default="", description="it is put off until then")
     sent_at: str = ""

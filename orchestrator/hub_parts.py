@@ -10,7 +10,9 @@ from orchestrator.close_now import ClosesNow
 from orchestrator.letters import Letters
 from orchestrator.manifests import KnowsManifests
 from orchestrator.media_links import ShowsMedia, VendorsLinks
+from orchestrator.pause_news import TellsPauses
 from orchestrator.reach import FindsWay
+from orchestrator.rules import Rules
 from orchestrator.store.pool import Pool
 
 
@@ -30,9 +32,11 @@ class HubParts:
     gathering: ClosesNow
     reach: FindsWay
     manifests: KnowsManifests
+    pause_news: TellsPauses
     letters: Letters
     collects: bool = False
     files: ShowsMedia = field(default_factory=VendorsLinks)
+    rules: Rules = field(default_factory=Rules)
 
     def now(self) -> datetime:
         """The clock's time, in UTC."""

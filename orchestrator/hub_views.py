@@ -1,9 +1,11 @@
 """From rows of the store to what agents see. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from core.errors import Rejected
 from core.messages import Contact, Location, Media
+from orchestrator.appeal_changes import Entry, Note
 from orchestrator.appeals import Appeal, AppealView
 from orchestrator.history import MessageView
 from orchestrator.hub_files import links, transcript, turn_files, voice_note
@@ -12,6 +14,8 @@ from orchestrator.hub_models import (
     AppealLine,
     Delivery,
     HistoryLine,
+    JournalEntry,
+    NoteLine,
     TurnMessage,
     TurnOffer,
 )
@@ -101,7 +105,7 @@ def message_view(message: MessageView, files: ShowsMedia) -> TurnMessage:
         files=turn_files(media),
         locations_untrusted=[place_words(one) for one in media.locations],
         contacts_untrusted=[contact_words(one) for one in media.contacts],
-        sent_at=_iso(message.sent_at),
+        sent_at=iso(message.sent_at),
         edited=message.edited_at is not None and message.deleted_at is None,
         reply_to=message.reply_to,
         reply_to_text_untrusted=message.quoted[:_LONGEST_QUOTE],
@@ -125,18 +129,18 @@ def history_line(message: MessageView, files: ShowsMedia) -> HistoryLine:
             "sender": message.sender,
             "text_untrusted": _deleted(message.deleted_at) if message.deleted_at else _line(message),
             "file_urls": [] if message.deleted_at else links(files.shown(message)),
-            "sent_at": _iso(message.sent_at),
+            "sent_at": iso(message.sent_at),
         }
     )
 
 
 def _deleted(at: datetime) -> str:
-    return f"[deleted at {_iso(at)}]"
+    return f"[deleted at {iso(at)}]"
 
 
 def _edited(at: datetime, first: str) -> str:
     """When the words became what they are: an answer before it was to other ones."""
-    return f"[edited at {_iso(at)}{f', before: {first[:_LONGEST_QUOTE]}' if first else ''}]"
+    return f"[edited at {iso(at)}{f', before: {first[:_LONGEST_QUOTE]}' if first else ''}]"
 
 
 def _line(message: MessageView) -> str:
@@ -168,20 +172,43 @@ def appeal_line(appeal: Appeal) -> AppealLine:
         account=appeal.account,
         chat_id=appeal.external_chat_id,
         status=appeal.status,
+        priority=appeal.priority,
+        tags=appeal.tags,
+        snoozed_until=iso(appeal.snoozed_until) if appeal.snoozed_until else "",
         ad_title_untrusted=appeal.ad_title,
-        opened_at=_iso(appeal.opened_at),
-        updated_at=_iso(appeal.updated_at),
+        opened_at=iso(appeal.opened_at),
+        updated_at=iso(appeal.updated_at),
     )
 
 
-def appeal_details(view: AppealView, files: ShowsMedia) -> AppealDetails:
-    """An appeal with its client and last messages."""
+def note_line(note: Note) -> NoteLine:
+    """What a colleague noted."""
+    return NoteLine(by=note.author, text_untrusted=note.text, at=iso(note.at))
+
+
+def journal_entry(entry: Entry) -> JournalEntry:
+    """One change of an appeal's status."""
+    return JournalEntry(
+        at=iso(entry.at),
+        by=entry.actor,
+        event=entry.event,
+        from_status=entry.from_status,
+        to_status=entry.to_status,
+        reason_untrusted=entry.reason,
+    )
+
+
+def appeal_details(view: AppealView, files: ShowsMedia, notes: Sequence[NoteLine] = ()) -> AppealDetails:
+    """An appeal with its client, its last messages and notes."""
     line = appeal_line(view.appeal)
     return AppealDetails(
         **line.model_dump(),
         client_phone=view.client.phone or "",
         ad_price=view.appeal.ad_price,
         ad_url_untrusted=view.appeal.ad_url,
+        reopened_at=iso(view.appeal.reopened_at) if view.appeal.reopened_at else "",
+        close_reason=view.appeal.close_reason,
+        notes=list(notes),
         messages=[history_line(message, files) for message in view.messages],
     )
 
@@ -198,11 +225,11 @@ def delivery_view(delivery: outbound.Delivery) -> Delivery:
         vendor_message_ids=delivery.vendor_message_ids,
         error_code=delivery.error_code,
         error_detail=delivery.error_detail,
-        created_at=_iso(delivery.created_at),
-        send_at=_iso(delivery.send_at) if delivery.send_at else "",
-        sent_at=_iso(delivery.sent_at) if delivery.sent_at else "",
+        created_at=iso(delivery.created_at),
+        sent_at=iso(delivery.sent_at) if delivery.sent_at else "",
     )
 
 
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
+    """A time as agents see it."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,26 +1,27 @@
 """What agents say to customers: a reply to a turn, a message outside one, and what became of it."""
 
-from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, ValidationError
 
+from core.auth import demand_operator
 from core.echoes import storage_errors
 from core.errors import NotFound, PeerUnreachable, Rejected
 from core.messages import OutgoingMessage
 from core.operations import Operation, asking
 from core.registry import CHANNEL_NAMES
 from orchestrator import turns
-from orchestrator.account_names import AccountNames
 from orchestrator.hub_arguments import ReplyArguments, SendArguments
 from orchestrator.hub_models import Delivery, Queued, ReplyResult
 from orchestrator.hub_parts import HubParts
-from orchestrator.hub_views import delivery_view, lease_of, message_view, token_of
+from orchestrator.hub_views import delivery_view, history_line, lease_of, message_view, token_of
 from orchestrator.reach import NoWay
 from orchestrator.store import outbound
 from orchestrator.store.errors import Unstorable, WrongClient, only_storable
+from orchestrator.store.outbound import OperatorSends
 from orchestrator.store.queries import sql
+from orchestrator.taken import TakenOver
 from orchestrator.ways import Way
 
 _REPLY_AGAIN = (
@@ -29,19 +30,12 @@ _REPLY_AGAIN = (
 )
 
 
-#: A date further off is a mistake more often than a wish.
-LONGEST_AHEAD = timedelta(days=366)
-_ANSWERED = "This turn was answered before with these very words; nothing more was sent."
-_ANSWERED_OTHERWISE = "Conflict: this turn was answered before with other words; yours were not sent."
-
-
 class Writing:
     """Takes words for customers; what is accepted here is sent or told why not."""
 
     def __init__(self, parts: HubParts) -> None:
         self._parts = parts
         self._pool = parts.pool
-        self._accounts = AccountNames(parts.manifests, parts.channels)
 
     def operations(self) -> list[Operation]:
         """In the order in which an agent meets them."""
@@ -121,11 +115,17 @@ class Writing:
                     new_messages=[message_view(message, self._parts.files) for message in new_messages],
                     next_step=_REPLY_AGAIN,
                 )
-            case turns.AlreadyAnswered(outbound_id, same):
+            case turns.AlreadyAnswered(outbound_id, _):
                 return ReplyResult(
                     status="already_answered",
                     delivery_id=str(outbound_id or ""),
-                    next_step=_ANSWERED if same else _ANSWERED_OTHERWISE,
+                    next_step="This turn was answered before; nothing more was sent.",
+                )
+            case TakenOver(handled, said, by, reason):
+                return ReplyResult(
+                    status="taken_over",
+                    said_meanwhile=[history_line(message, self._parts.files) for message in said],
+                    next_step=_taken_words(handled, by, reason),
                 )
             case turns.StaleLease():
                 return ReplyResult(
@@ -137,24 +137,22 @@ class Writing:
         """Write to a chat outside a turn. To answer a turn use reply instead."""
         if given.channel not in CHANNEL_NAMES:
             raise self._unknown(given.channel)
-        message = await self._accounts.named(_message(given))
-        if message.send_at and message.send_at - self._parts.now() > LONGEST_AHEAD:
-            raise Rejected(f"send_at is more than {LONGEST_AHEAD.days} days ahead.")
+        operator = OperatorSends(demand_operator(), self._parts.rules) if given.sender == "operator" else None
+        message = _message(given)
         way: Way | None = None
         if await outbound.get_delivery(self._pool, message.id) is None:
             way = await self._way_of_chat(message)
             await self._refuse_unfit(way.channel if way else message.channel, given)
         try:
             accepted = await outbound.insert_outbound(
-                self._pool, message, origin="tool", now=self._parts.now(), way=way
+                self._pool, message, origin="tool", now=self._parts.now(), way=way, operator=operator
             )
         except WrongClient as error:
             raise _once_more() from error
+        if operator is not None:
+            await self._parts.pause_news.tell()
         await self._parts.outbox_bell.ring()
-        if not accepted.created:
-            return Queued(status="duplicate", delivery_id=str(message.id))
-        put_off = accepted.delivery.state == "scheduled"
-        return Queued(status="scheduled" if put_off else "queued", delivery_id=str(message.id))
+        return Queued(status="queued" if accepted.created else "duplicate", delivery_id=str(message.id))
 
     async def _way_of_chat(self, message: OutgoingMessage) -> Way | None:
         """Where the client of a chat can be reached that has no way back."""
@@ -184,6 +182,12 @@ class Writing:
     def _unknown(self, channel: str) -> Rejected:
         known = ", ".join(sorted(self._parts.channels))
         return Rejected(f"Cannot write on {channel[:40]!r}; known: {known}.")
+
+
+def _taken_words(handled: bool, by: str, reason: str) -> str:
+    who = f"{by or 'A person'} has this conversation now" + (f" ({reason})" if reason else "")
+    done = "They have answered this turn." if handled else "You get the turn again when they are done."
+    return f"Nothing was sent: {who}. {done} Call wait_for_turn."
 
 
 def _holds(lease: turns.Lease, turn: turns.Turn) -> bool:

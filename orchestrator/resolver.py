@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.batching import Batch
+from orchestrator.pause_news import TellsPauses
+from orchestrator.rules import Rules
 from orchestrator.store.pool import Pool
 from orchestrator.store.resolve import ResolvedBatch, resolve_batches
 
@@ -50,8 +52,10 @@ class _Waiting:
 class Resolver:
     """Resolves for all workers of this process; whoever gets a transaction takes along who waits."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, rules: Rules, pause_news: TellsPauses) -> None:
         self._pool = pool
+        self._rules = rules
+        self._pause_news = pause_news
         self._free = asyncio.Semaphore(TRANSACTIONS)
         self._waiting: list[_Waiting] = []
 
@@ -86,7 +90,10 @@ class Resolver:
     async def _serve(self, group: Sequence[_Waiting]) -> None:
         try:
             resolved = await resolve_batches(
-                self._pool, [one.batch for one in group], now=max(one.now for one in group)
+                self._pool,
+                [one.batch for one in group],
+                now=max(one.now for one in group),
+                rules=self._rules,
             )
         except Exception:
             if len(group) == 1:
@@ -96,6 +103,8 @@ class Resolver:
             self._again(group, alone=False)
             raise
         else:
+            if any(result.taken_over for result in resolved):
+                self._pause_news.ring()
             for one, result in zip(group, resolved, strict=True):
                 one.told(result)
 

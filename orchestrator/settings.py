@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from core.closing import COMMAND_NAME, EVERY
 from core.registry import CHANNEL_NAMES, CHANNELS
 from orchestrator.media_settings import MediaSettings
+from orchestrator.takeover_settings import TakeoverSettings
 from orchestrator.waking_settings import WakingSettings
 
 InFlight = Literal["supersede", "collect"]
@@ -26,7 +27,7 @@ class Timing(NamedTuple):
     max_count: int | None = None
 
 
-class OrchestratorSettings(WakingSettings, MediaSettings):
+class OrchestratorSettings(WakingSettings, MediaSettings, TakeoverSettings):
     """Times are seconds."""
 
     database_url: SecretStr = Field(description="postgresql://… of PostgreSQL >= 15")

@@ -12,6 +12,9 @@ were edited or deleted.
 A commit compares the lease's token, the only proof of a lease: who leases the turn next takes the next token,
 and no older one can commit any more. Who holds the last one may commit even after the lease ran out: the work
 is done and nobody else was promised it (docs/decisions/0015-in-flight.md).
+
+When a person takes the conversation over (takeover.py), a leased turn is taken back and its agent is told;
+a turn that the person has answered is `handled`.
 """
 
 from collections.abc import Sequence
@@ -27,10 +30,12 @@ from orchestrator import ways
 from orchestrator.appeals import Appeal, find_appeal
 from orchestrator.clients import Client, chat_key, get_client
 from orchestrator.history import MessageView, messages_around, messages_of_turn
-from orchestrator.store.outbound import Owner, accept, get_delivery
+from orchestrator.pauses import pause_in_force
+from orchestrator.store.outbound import Owner, accept, get_delivery, refuse_paused
 from orchestrator.store.pool import Connection, Executor, Pool
 from orchestrator.store.queries import sql
 from orchestrator.store.text import storable
+from orchestrator.taken import TakenOver, give_turn_up, taken_over
 from orchestrator.ways import Way
 
 _FINISHED = ("answered", "closed")
@@ -60,6 +65,7 @@ class Turn:
     latest_message_id: int | None
     committed_at: datetime | None
     outbound_id: UUID | None
+    taken_token: int | None = None
 
     @property
     def chat(self) -> tuple[str, str, str]:
@@ -155,7 +161,7 @@ class AlreadyAnswered:
     same: bool
 
 
-Outcome: TypeAlias = Committed | Superseded | StaleLease | AlreadyAnswered
+Outcome: TypeAlias = Committed | Superseded | StaleLease | AlreadyAnswered | TakenOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +228,7 @@ async def put_back(pool: Pool, turn: LeasedTurn, *, now: datetime) -> bool:
 
 async def _return(pool: Pool, lease: Lease, *, now: datetime, since: datetime) -> bool:
     async with pool.acquire() as connection, connection.transaction():
-        turn = await _locked(connection, lease)
+        turn = await locked_turn(connection, lease)
         if turn is None or turn.status != "leased":
             return False
         await connection.execute(sql("absorb_newer_turn"), turn.id, now, *turn.chat)
@@ -233,15 +239,21 @@ async def _return(pool: Pool, lease: Lease, *, now: datetime, since: datetime) -
 async def commit_reply(pool: Pool, lease: Lease, reply: Reply, *, now: datetime) -> Outcome:
     """Answer the turn: the turn's end, the outbox row and the history row are one transaction.
 
-    Raises pydantic's ValidationError (a ValueError) for a reply that says nothing, or says too much.
+    Raises pydantic's ValidationError (a ValueError) for a reply that says nothing, or says too much, and
+    ConversationPaused when a person has the other conversation to which the way leads.
     """
     async with pool.acquire() as connection, connection.transaction():
-        turn = await _locked(connection, lease, reply.way)
+        turn = await locked_turn(connection, lease, reply.way)
         if turn is None:
-            return StaleLease()
+            return await not_yours(connection, lease, now)
         message = _outgoing(turn, reply)
         if turn.status in _FINISHED:
             return await _already(connection, turn, message)
+        if await pause_in_force(connection, turn.chat, now):
+            await give_turn_up(connection, turn.id, turn.chat, now)
+            return await taken_over(connection, turn.id, turn.chat, now)
+        if reply.way is not None:
+            await refuse_paused(connection, reply.way.chat, now=now)
         if superseded := await _superseded(connection, turn, reply.seen, now):
             return superseded
         await _accept(connection, turn, message, reply.way, now)
@@ -261,15 +273,16 @@ async def _accept(
         owner = replace(owner, appeal_id=appeal_id, asked=(turn.channel, turn.external_chat_id))
         message = way.address(message)
     await accept(connection, message, owner, origin="reply", now=now)
-    await connection.execute(sql("touch_appeal"), owner.appeal_id, now)
+    agent = turn.leased_by or "agent"
+    await connection.execute(sql("answer_appeal"), owner.appeal_id, now, agent, turn.id)
 
 
 async def commit_silence(pool: Pool, lease: Lease, *, seen: Seen | None = None, now: datetime) -> Outcome:
     """Close the turn: no reply is needed. Under the same rules as a reply; repeating it is harmless."""
     async with pool.acquire() as connection, connection.transaction():
-        turn = await _locked(connection, lease)
+        turn = await locked_turn(connection, lease)
         if turn is None:
-            return StaleLease()
+            return await not_yours(connection, lease, now)
         if turn.status == "answered":
             return AlreadyAnswered(turn.outbound_id, same=False)
         if turn.status == "leased":
@@ -299,7 +312,7 @@ async def turn_view(executor: Executor, turn_id: int, *, last: int = 20) -> Turn
     return TurnView(turn, client, appeal, messages, history)
 
 
-async def _locked(connection: Connection, lease: Lease, way: Way | None = None) -> Turn | None:
+async def locked_turn(connection: Connection, lease: Lease, way: Way | None = None) -> Turn | None:
     """The turn of this lease, leased or finished by it, with its chats locked; None: the lease is stale."""
     turn = await get_turn(connection, lease.turn_id) if way is not None else None
     if turn is not None and way is not None:
@@ -310,6 +323,14 @@ async def _locked(connection: Connection, lease: Lease, way: Way | None = None) 
     if row is None or row["lease_token"] != lease.token or row["status"] not in ("leased", *_FINISHED):
         return None
     return _turn(row)
+
+
+async def not_yours(connection: Connection, lease: Lease, now: datetime) -> StaleLease | TakenOver:
+    """Why a lease is no more: a person has taken the conversation over, or anything else."""
+    turn = await get_turn(connection, lease.turn_id)
+    if turn is None or turn.taken_token != lease.token:
+        return StaleLease()
+    return await taken_over(connection, turn.id, turn.chat, now)
 
 
 async def _superseded(connection: Connection, turn: Turn, seen: Seen, now: datetime) -> Superseded | None:

@@ -1,6 +1,6 @@
 """What operators can do: a file per noun."""
 
 from launcher.command import Command
-from launcher.commands import bulks, dead, deliveries
+from launcher.commands import conversations, dead
 
-COMMANDS: tuple[Command, ...] = (*dead.COMMANDS, *deliveries.COMMANDS, *bulks.COMMANDS)
+COMMANDS: tuple[Command, ...] = (*dead.COMMANDS, *conversations.COMMANDS)

@@ -19,15 +19,17 @@ from uuid import UUID
 
 import asyncpg
 
-from core.errors import IdempotencyConflict
-from core.ids import DEFAULT_ACCOUNT
+from core.errors import ConversationPaused, IdempotencyConflict
 from core.lanes import ANSWERS, PATIENT, SINGLES
 from core.messages import File, Image, Media, OutgoingMessage
 from orchestrator import ways
 from orchestrator.clients import chat_key
+from orchestrator.pauses import Chat, pause_in_force
+from orchestrator.rules import Rules
 from orchestrator.store.pool import Connection, Executor, Pool
 from orchestrator.store.queries import sql
 from orchestrator.store.text import storable
+from orchestrator.takeover import forget_words, operator_sent
 from orchestrator.ways import Way
 
 #: Who wrote that lately and has heard nothing since is waiting for an answer, whoever gives it.
@@ -115,6 +117,14 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorSends:
+    """A person writes through the hub: the conversation is theirs from now on."""
+
+    by: str
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """Whose message it is; nothing is known of a chat in which nobody has written yet.
 
@@ -129,11 +139,18 @@ class Owner:
 
 
 async def insert_outbound(
-    pool: Pool, message: OutgoingMessage, *, origin: Origin, now: datetime, way: Way | None = None
+    pool: Pool,
+    message: OutgoingMessage,
+    *,
+    origin: Origin,
+    now: datetime,
+    way: Way | None = None,
+    operator: OperatorSends | None = None,
 ) -> Accepted:
     """Accept a message that is not a reply; the same id again is the same delivery, whichever way it went.
 
-    Raises IdempotencyConflict when the id was used for another message.
+    Raises IdempotencyConflict when the id was used for another message, and ConversationPaused for the AI's
+    words in a conversation that a person has; those of the list fail when they would be sent.
     """
     asked = (message.channel, message.account, message.external_chat_id)
     async with pool.acquire() as connection, connection.transaction():
@@ -142,11 +159,24 @@ async def insert_outbound(
         if delivery is None:
             owner = await _owner(connection, asked, way, now)
             addressed = way.address(message) if way else message
+            chat = (addressed.channel, addressed.account, addressed.external_chat_id)
+            if origin != "list" and message.sender == "agent":
+                await refuse_paused(connection, asked, chat, now=now)
+            if operator is not None:
+                await operator_sent(connection, chat, by=operator.by, rules=operator.rules, now=now)
             created = await accept(connection, addressed, owner, origin=origin, now=now)
             delivery = await get_delivery(connection, message.id)
     if delivery is None or not _same(delivery, message):
         raise IdempotencyConflict(channel=message.channel)
     return Accepted(delivery, created)
+
+
+async def refuse_paused(executor: Executor, *chats: Chat, now: datetime) -> None:
+    """ConversationPaused when a person has one of these conversations."""
+    for chat in set(chats):
+        if pause := await pause_in_force(executor, chat, now):
+            said = f" {pause.reason}" if pause.reason else ""
+            raise ConversationPaused(f"A person has this conversation.{said}", channel=chat[0])
 
 
 async def _owner(
@@ -227,6 +257,7 @@ async def write_history(
         message.reply_to,
         now,
         message.id,
+        message.sender,
     )
 
 
@@ -236,8 +267,9 @@ async def get_delivery(executor: Executor, delivery_id: UUID) -> Delivery | None
 
 
 async def begin_sending(executor: Executor, delivery_id: UUID, *, now: datetime) -> Delivery | None:
-    """The message to send now, or None: no such id, or it was sent or given up (see get_delivery)."""
-    return optional_delivery(await executor.fetchrow(sql("begin_sending"), delivery_id, now))
+    """The message to send now; None: no such id, sent, given up or refused in a pause (see get_delivery)."""
+    begun = optional_delivery(await executor.fetchrow(sql("begin_sending"), delivery_id, now))
+    return begun if begun is not None and begun.state == "sending" else None
 
 
 async def mark_sent(
@@ -248,20 +280,11 @@ async def mark_sent(
         await connection.execute(sql("lock_chat_of_outbound"), delivery_id)
         row = await connection.fetchrow(sql("mark_sent"), delivery_id, list(vendor_ids), now)
         if row is not None and vendor_ids:
-            await connection.execute(sql("forget_echoes"), delivery_id, list(vendor_ids))
             chat = (row["channel"], row["account"], row["external_chat_id"])
+            echoes = await connection.fetch(sql("forget_echoes"), delivery_id, list(vendor_ids))
+            await forget_words(connection, chat, [one["external_message_id"] for one in echoes], now)
             await connection.execute(sql("name_sent_message"), delivery_id, vendor_ids[0], now, *chat)
-            await _apply_early_receipts(connection, chat, vendor_ids, now)
     return optional_delivery(row)
-
-
-async def _apply_early_receipts(
-    connection: Connection, chat: tuple[str, str, str], vendor_ids: Sequence[str], now: datetime
-) -> None:
-    """What the vendor had told of these before it told us their ids."""
-    for row in await connection.fetch(sql("take_early_receipts"), *chat, list(vendor_ids)):
-        named = [[value] for value in (*chat, row["external_message_id"])]
-        await connection.execute(sql("apply_receipts"), *named, row["state"], now)
 
 
 async def mark_failed(
@@ -294,12 +317,7 @@ async def _not_sent(
 
 
 def _same(delivery: Delivery, message: OutgoingMessage) -> bool:
-    """Meant for that chat, or already addressed to where it really goes, with the same content.
-
-    The only account has a name of its own, which is not known at all times (account_names.py).
-    """
-    if DEFAULT_ACCOUNT in (delivery.account, message.account):
-        message = message.model_copy(update={"account": delivery.account})
+    """Meant for that chat, or already addressed to where it really goes, with the same content."""
     there = (delivery.channel, delivery.account, delivery.external_chat_id)
     addressed = there == (message.channel, message.account, message.external_chat_id)
     return (addressed or delivery.was_meant_for(message)) and delivery.says(message)

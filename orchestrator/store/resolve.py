@@ -6,7 +6,7 @@ the same person at once each sees what the one before has done.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator import appeals, clients, history, media_rows
@@ -16,10 +16,14 @@ from orchestrator.content_store import ContentKey
 from orchestrator.history import Novelty, Place
 from orchestrator.media_rows import MessageKey
 from orchestrator.message_files import MessageFile, files_of
+from orchestrator.operator_words import split_at_operator
+from orchestrator.rules import Rules
 from orchestrator.store.errors import only_storable
 from orchestrator.store.pool import Connection, Pool
 from orchestrator.store.queries import sql
+from orchestrator.takeover import operator_wrote
 
+_RULES = Rules()
 #: (channel, account, external_chat_id)
 Chat = tuple[str, str, str]
 
@@ -30,7 +34,8 @@ class ResolvedBatch:
 
     `turn_id` is the turn that has its messages, also when they were known before; `ready` tells that it
     waits for an agent now. `new_messages` counts those that were not known and ask for an answer. Without a
-    question there may be no turn, no case and, for receipts of strangers, no client.
+    question there may be no turn, no case and, for receipts of strangers, no client. `taken_over`: an
+    operator wrote, so the channels have to be told of a pause.
     """
 
     turn_id: int | None
@@ -38,15 +43,28 @@ class ResolvedBatch:
     client_id: int | None
     new_messages: int
     ready: bool
+    taken_over: bool = False
+
+    def followed_by(self, later: "ResolvedBatch") -> "ResolvedBatch":
+        """What became of a batch of which `later` is the second half."""
+        return replace(
+            later,
+            turn_id=later.turn_id or self.turn_id,
+            new_messages=self.new_messages + later.new_messages,
+            ready=self.ready or later.ready,
+            taken_over=self.taken_over or later.taken_over,
+        )
 
 
-async def resolve_batch(pool: Pool, batch: Batch, *, now: datetime) -> ResolvedBatch:
+async def resolve_batch(pool: Pool, batch: Batch, *, now: datetime, rules: Rules = _RULES) -> ResolvedBatch:
     """Store a batch. Raises Unstorable when PostgreSQL can never hold it; asyncpg's errors may be retried."""
-    [resolved] = await resolve_batches(pool, [batch], now=now)
+    [resolved] = await resolve_batches(pool, [batch], now=now, rules=rules)
     return resolved
 
 
-async def resolve_batches(pool: Pool, batches: Sequence[Batch], *, now: datetime) -> list[ResolvedBatch]:
+async def resolve_batches(
+    pool: Pool, batches: Sequence[Batch], *, now: datetime, rules: Rules = _RULES
+) -> list[ResolvedBatch]:
     """Store batches of different chats, all or none, in one transaction; results in their order.
 
     When Unstorable is raised, resolve them one by one to find the one that is.
@@ -55,15 +73,27 @@ async def resolve_batches(pool: Pool, batches: Sequence[Batch], *, now: datetime
         raise ValueError("two batches are of one chat")
     with only_storable():
         async with pool.acquire() as connection, connection.transaction():
-            return await _resolve(connection, batches, now)
+            halves = [split_at_operator(batch) for batch in batches]
+            parts = [part for both in halves for part in both]
+            await clients.lock_writers(connection, [writer_of(part) for part in parts])
+            first = await _resolve(connection, [both[0] for both in halves], now, rules)
+            second = await _resolve(connection, [both[1] for both in halves if both[1:]], now, rules)
+            later = iter(second)
+            return [
+                one.followed_by(next(later)) if both[1:] else one
+                for one, both in zip(first, halves, strict=True)
+            ]
 
 
-async def _resolve(connection: Connection, batches: Sequence[Batch], now: datetime) -> list[ResolvedBatch]:
+async def _resolve(
+    connection: Connection, batches: Sequence[Batch], now: datetime, rules: Rules
+) -> list[ResolvedBatch]:
+    if not batches:
+        return []
     writers = [writer_of(batch) for batch in batches]
-    await clients.lock_writers(connection, writers)
     news = await history.novelties(connection, batches)
     client_of = await _clients(connection, news, writers, now)
-    appeal_of = await _appeals(connection, news, client_of, now)
+    appeal_of = await _appeals(connection, news, client_of, now, rules)
     turn_of = await _turns(connection, news, (client_of, appeal_of), now)
     places = [
         (new, Place(client_id, appeal_of.get(chat), turn_of.get(chat), new.batch.external_user_id))
@@ -74,11 +104,18 @@ async def _resolve(connection: Connection, batches: Sequence[Batch], now: dateti
     await history.change(connection, news, now)
     kept = {source: ContentKey(key) for new in news for source, key in new.batch.context.kept.items()}
     await media_rows.write(connection, _files(news), kept, now)
+    opened = set(turn_of.values())
+    handled = await operator_wrote(connection, news, opened, rules, now)
     turns = [turn_of.get(_chat(new.batch), new.repeated_in) for new in news]
-    ready = await _still_ready(connection, turns, set(turn_of.values()))
+    ready = await _still_ready(connection, turns, opened - handled)
     return [
         ResolvedBatch(
-            turn, appeal_of.get(chat), client_of.get(chat), new_messages=len(new.asks), ready=turn in ready
+            turn,
+            appeal_of.get(chat),
+            client_of.get(chat),
+            new_messages=len(new.asks),
+            ready=turn in ready,
+            taken_over=bool(new.operator_words),
         )
         for new, turn in zip(news, turns, strict=True)
         for chat in [_chat(new.batch)]
@@ -98,16 +135,20 @@ async def _clients(
 
 
 async def _appeals(
-    connection: Connection, news: Sequence[Novelty], client_of: dict[Chat, int], now: datetime
+    connection: Connection,
+    news: Sequence[Novelty],
+    client_of: dict[Chat, int],
+    now: datetime,
+    rules: Rules,
 ) -> dict[Chat, int]:
-    """The open case of each chat; only a new question opens one."""
+    """The open case of each chat; only a new question opens one, or opens one again."""
     key_of = {
         chat: (client_of[chat], new.batch.channel, new.batch.account)
         for new in news
         if (chat := _chat(new.batch)) in client_of
     }
     asking = [(client_of[_chat(new.batch)], new.batch) for new in news if new.asks]
-    ids = await appeals.open_or_touch(connection, asking, now)
+    ids = await appeals.open_or_touch(connection, asking, now, reopen_within=rules.reopen_within)
     ids |= await appeals.find_open(connection, set(key_of.values()) - ids.keys())
     return {chat: ids[key] for chat, key in key_of.items() if key in ids}
 

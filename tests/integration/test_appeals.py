@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from orchestrator.appeals import close_appeal, get_appeal, list_appeals
+from orchestrator.appeal_changes import close_appeal
+from orchestrator.appeals import get_appeal, list_appeals
 from orchestrator.batching import ChatContext
 from tests.integration.test_resolve_scene import Scene, at, message, scene
+
+DAY = 24 * 3600
 
 
 @pytest.fixture
@@ -41,13 +44,15 @@ async def test_a_case_is_of_one_channel_and_one_account(here: Scene) -> None:
     assert len({one.appeal_id for one in resolved}) == 3
 
 
-async def test_a_message_after_the_close_opens_a_new_case(here: Scene) -> None:
+async def test_a_message_long_after_the_close_opens_a_new_case(here: Scene) -> None:
     first = await here.resolve(message("1"))
     closed = await close_appeal(here.pool, first.appeal_id or 0, reason="so\x00ld\ud83d", now=here.now)
+    closed_at = here.now
+    here.pass_time(3 * DAY)
     second = await here.resolve(message("2"))
 
     assert closed is not None
-    assert (closed.status, closed.close_reason, closed.closed_at) == ("resolved", "sold\ufffd", here.now)
+    assert (closed.status, closed.close_reason, closed.closed_at) == ("resolved", "sold\ufffd", closed_at)
     assert second.appeal_id != first.appeal_id
     assert second.client_id == first.client_id
 
@@ -143,5 +148,5 @@ async def test_a_made_up_cursor_is_refused_by_name(here: Scene, cursor: str) -> 
 
 
 async def test_an_unknown_status_is_refused_by_name(here: Scene) -> None:
-    with pytest.raises(ValueError, match="unknown status 'shut'; known: open, resolved"):
+    with pytest.raises(ValueError, match="unknown status 'shut'; known: open, waiting_client"):
         await list_appeals(here.pool, status="shut")

@@ -14,9 +14,13 @@ from core.errors import VendorDown
 from core.keys import Keys
 from core.messages import IncomingMessage
 from core.observability import Metrics
+from core.pauses import Pauses
 from orchestrator.close_now import Gathering
 from orchestrator.debounce import Debouncer, by_chat, why_closed
 from orchestrator.enrich import Enricher
+from orchestrator.pause_news import PauseNews
+from orchestrator.resolver import Resolver
+from orchestrator.rules import Rules
 from tests.integration.chats_fixture import LEASE_MS, SECOND, Line, incoming, incoming_line
 from tests.integration.test_enrich import FakeFacts
 from tests.integration.test_resolve_scene import Scene, message, scene
@@ -31,9 +35,11 @@ class Desk:
         self.facts = FakeFacts()
         self.metrics = Metrics()
         self.bell = Bell(line.redis, Keys().bell("turns"))
+        self.pauses = Pauses(line.redis, Keys(), line.clock)
+        self.pause_news = PauseNews(here.pool, self.pauses, line.clock)
         self.debouncer = Debouncer(
             line.chats,
-            pool=here.pool,
+            resolver=Resolver(here.pool, Rules(), self.pause_news),
             enricher=Enricher(self.facts, self.facts, seconds=0.2),
             turns_bell=self.bell,
             clock=line.clock,

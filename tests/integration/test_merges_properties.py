@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.appeals import close_appeal
+from orchestrator.appeal_changes import close_appeal
 from orchestrator.batching import ChatContext
 from orchestrator.merges import merge, unmerge
 from orchestrator.store.errors import MergeRefused

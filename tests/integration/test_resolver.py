@@ -8,17 +8,26 @@ import pytest
 
 from orchestrator.batching import Batch
 from orchestrator.resolver import AT_ONCE, TRANSACTIONS, Resolver
+from orchestrator.rules import Rules
 from orchestrator.store.errors import Unstorable
 from orchestrator.store.pool import Pool
 from orchestrator.store.resolve import ResolvedBatch
 from tests.integration.test_resolve_scene import Scene, at, batch, message, scene
 
 
+class Unheard:
+    """Nobody has to be told of pauses here."""
+
+    def ring(self) -> None: ...
+
+    async def tell(self) -> None: ...
+
+
 class Counting(Resolver):
     """Tells how many batches each transaction had."""
 
     def __init__(self, pool: Pool) -> None:
-        super().__init__(pool)
+        super().__init__(pool, Rules(), Unheard())
         self.sizes: list[int] = []
 
     async def _serve(self, group: Sequence[object]) -> None:
@@ -57,7 +66,7 @@ async def test_batches_that_wait_share_a_transaction(here: Scene) -> None:
 
 async def test_each_caller_hears_of_its_own_batch(here: Scene) -> None:
     """The answers of a shared transaction are not mixed up."""
-    resolver = Resolver(here.pool)
+    resolver = Resolver(here.pool, Rules(), Unheard())
 
     resolved = await resolve_all(resolver, [of_chat(number) for number in range(20)], at(60))
 
@@ -67,7 +76,7 @@ async def test_each_caller_hears_of_its_own_batch(here: Scene) -> None:
 
 async def test_a_batch_that_cannot_be_stored_fails_alone(here: Scene) -> None:
     """Its neighbours in the transaction are tried again without it."""
-    resolver = Resolver(here.pool)
+    resolver = Resolver(here.pool, Rules(), Unheard())
     bad = batch(message("bad", chat="chat-bad", external_user_id="\ud800"))
 
     resolved = await resolve_all(resolver, [of_chat(0), of_chat(1), bad, of_chat(2), of_chat(3)], at(60))
@@ -84,7 +93,7 @@ async def test_a_batch_that_cannot_be_stored_fails_alone(here: Scene) -> None:
 
 async def test_two_batches_of_one_chat_are_never_in_one_transaction(here: Scene) -> None:
     """A chat may be resolved twice at the same time: by its worker and because an agent answers."""
-    resolver = Resolver(here.pool)
+    resolver = Resolver(here.pool, Rules(), Unheard())
     twice = [batch(message(f"m{number}", second=number)) for number in range(4)]
 
     resolved = await resolve_all(resolver, twice, at(60))
@@ -95,7 +104,7 @@ async def test_two_batches_of_one_chat_are_never_in_one_transaction(here: Scene)
 
 async def test_a_caller_who_goes_away_takes_nobody_along(here: Scene) -> None:
     """A worker that is cancelled amid the shared transaction leaves the others to be served."""
-    resolver = Resolver(here.pool)
+    resolver = Resolver(here.pool, Rules(), Unheard())
     callers = [asyncio.create_task(resolver.resolve(of_chat(number), now=at(60))) for number in range(12)]
     await asyncio.sleep(0)
     for caller in callers[:3]:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.appeals import close_appeal
+from orchestrator.appeal_changes import close_appeal
 from orchestrator.store.outbound import begin_sending, mark_sent
 from orchestrator.turns import (
     AlreadyAnswered,
@@ -358,6 +358,9 @@ async def test_leases_releases_and_messages_at_once_end_without_a_circle(here: S
 async def test_a_turn_shows_its_client_its_case_and_what_was_said_before_and_beside(here: Scene) -> None:
     await here.resolve(message("1", "Здравствуйте"))
     committed = await here.reply(await here.leased(), "Добрый день")
+    assert isinstance(committed, Committed)
+    assert committed.outbound_id is not None
+    await mark_sent(here.pool, committed.outbound_id, ["v1"], now=here.now)
     await here.resolve(message("2", "Цена?", second=30))
     leased = await here.leased()
     await here.resolve(message("3", "от хозяина", second=40, event="operator_message"))
@@ -370,7 +373,7 @@ async def test_a_turn_shows_its_client_its_case_and_what_was_said_before_and_bes
     assert [one.text for one in view.messages] == ["Цена?"]
     assert [(one.sender, one.text, one.delivery_state) for one in view.history] == [
         ("customer", "Здравствуйте", ""),
-        ("agent", "Добрый день", "queued"),
+        ("agent", "Добрый день", "sent"),
         ("operator", "от хозяина", ""),
     ]
     assert (view.client.avito_id, view.appeal.id) == ("anna", leased.turn.appeal_id)

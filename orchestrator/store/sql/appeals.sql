@@ -1,37 +1,57 @@
 -- name: open_or_touch_appeals
--- The client's row is locked by then: nobody else opens one. A new ad replaces the old one whole.
+-- The client's row is locked by then: nobody else opens or closes one. A new ad replaces the old one whole. One that
+-- was resolved after $10 is opened again. In a conversation that a person has, a case is handed off.
 WITH wanted AS (
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+    SELECT w.*, EXISTS (
+        SELECT FROM pauses AS p
+        WHERE p.channel = w.channel AND p.account = w.account AND p.external_chat_id = w.external_chat_id
+            AND p.ended_at IS NULL AND (p.until IS NULL OR p.until > $9)
+    ) AS in_pause
+    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
         AS w (client_id, channel, account, external_chat_id, ad_id, ad_title, ad_price, ad_url)
 ), found AS (
-    SELECT open.id, wanted.* FROM wanted CROSS JOIN LATERAL (
-        SELECT a.id FROM appeals AS a
+    SELECT latest.id, latest.status AS before, wanted.* FROM wanted CROSS JOIN LATERAL (
+        SELECT a.id, a.status FROM appeals AS a
         WHERE a.client_id = wanted.client_id AND a.channel = wanted.channel AND a.account = wanted.account
-            AND a.closed_at IS NULL
+            AND (a.closed_at IS NULL OR (a.closed_at > $10 AND a.reopenable))
+        ORDER BY a.closed_at DESC NULLS FIRST, a.id DESC
         LIMIT 1 FOR NO KEY UPDATE
-    ) AS open
+    ) AS latest
 ), touched AS (
     UPDATE appeals AS a
     SET external_chat_id = w.external_chat_id, updated_at = $9,
+        status = CASE WHEN w.in_pause OR a.status = 'handed_off' THEN 'handed_off' ELSE 'open' END,
+        snoozed_until = NULL, closed_at = NULL, close_reason = NULL,
+        reopened_at = CASE WHEN w.before = 'resolved' THEN $9 ELSE a.reopened_at END,
+        reopen_count = a.reopen_count + (w.before = 'resolved')::integer,
         ad_id = coalesce(w.ad_id, a.ad_id),
         ad_title = CASE WHEN w.ad_id <> a.ad_id THEN w.ad_title ELSE coalesce(w.ad_title, a.ad_title) END,
         ad_price = CASE WHEN w.ad_id <> a.ad_id THEN w.ad_price ELSE coalesce(w.ad_price, a.ad_price) END,
         ad_url = CASE WHEN w.ad_id <> a.ad_id THEN w.ad_url ELSE coalesce(w.ad_url, a.ad_url) END
     FROM found AS w
     WHERE a.id = w.id
-    RETURNING a.id, a.client_id, a.channel, a.account
+    RETURNING a.id, a.client_id, a.channel, a.account, w.before, a.status, w.in_pause
 ), opened AS (
     INSERT INTO appeals (
-        client_id, channel, account, external_chat_id, ad_id, ad_title, ad_price, ad_url, opened_at, updated_at
+        client_id, channel, account, external_chat_id, ad_id, ad_title, ad_price, ad_url, status, opened_at, updated_at
     )
-    SELECT w.*, $9::timestamptz, $9 FROM wanted AS w
+    SELECT w.client_id, w.channel, w.account, w.external_chat_id, w.ad_id, w.ad_title, w.ad_price, w.ad_url,
+        CASE WHEN w.in_pause THEN 'handed_off' ELSE 'open' END, $9::timestamptz, $9
+    FROM wanted AS w
     WHERE NOT EXISTS (
         SELECT FROM touched AS t
         WHERE t.client_id = w.client_id AND t.channel = w.channel AND t.account = w.account
     )
-    RETURNING id, client_id, channel, account
+    RETURNING id, client_id, channel, account, '' AS before, status, status = 'handed_off' AS in_pause
+), all_of_them AS (
+    SELECT * FROM touched UNION ALL SELECT * FROM opened
+), noted AS (
+    INSERT INTO appeal_events (appeal_id, at, actor, event, from_status, to_status)
+    SELECT id, $9, 'customer', CASE WHEN in_pause THEN 'customer_writes_in_pause' ELSE 'customer_writes' END,
+        before, status
+    FROM all_of_them WHERE before <> status
 )
-SELECT * FROM touched UNION ALL SELECT * FROM opened
+SELECT id, client_id, channel, account FROM all_of_them
 
 -- name: open_appeals
 SELECT open.id, asked.client_id, asked.channel, asked.account
@@ -45,14 +65,16 @@ CROSS JOIN LATERAL (
 
 -- name: get_appeal
 SELECT a.id, a.client_id, a.channel, a.account, a.external_chat_id, a.status, a.ad_id, a.ad_title, a.ad_price,
-    a.ad_url, a.opened_at, a.updated_at, a.closed_at, a.close_reason, c.name AS client_name
+    a.ad_url, a.opened_at, a.updated_at, a.closed_at, a.close_reason, a.priority, a.tags, a.snoozed_until,
+    a.reopened_at, a.reopen_count, c.name AS client_name
 FROM appeals AS a JOIN clients AS c ON c.id = a.client_id
 WHERE a.id = $1
 
 -- name: list_appeals
 -- Per status by its own index, then merged; ($3, $4) is the last row of the page before.
 SELECT a.id, a.client_id, a.channel, a.account, a.external_chat_id, a.status, a.ad_id, a.ad_title, a.ad_price,
-    a.ad_url, a.opened_at, a.updated_at, a.closed_at, a.close_reason, c.name AS client_name
+    a.ad_url, a.opened_at, a.updated_at, a.closed_at, a.close_reason, a.priority, a.tags, a.snoozed_until,
+    a.reopened_at, a.reopen_count, c.name AS client_name
 FROM unnest($1::text[]) AS wanted (status)
 CROSS JOIN LATERAL (
     SELECT * FROM appeals
@@ -63,12 +85,100 @@ CROSS JOIN LATERAL (
 JOIN clients AS c ON c.id = a.client_id
 ORDER BY a.updated_at DESC, a.id DESC LIMIT $5
 
--- name: close_appeal
--- A closed one stays as it is.
-UPDATE appeals
-SET status = 'resolved', closed_at = coalesce(closed_at, $3), close_reason = coalesce(close_reason, $2),
-    updated_at = CASE WHEN closed_at IS NULL THEN $3 ELSE updated_at END
+-- name: lock_client_of_appeal
+SELECT c.id FROM appeals AS a JOIN clients AS c ON c.id = a.client_id WHERE a.id = $1 FOR NO KEY UPDATE OF c
+
+-- name: lock_appeal
+SELECT status FROM appeals WHERE id = $1 FOR NO KEY UPDATE
+
+-- name: change_status
+-- The journal has it in the same breath. $2 before, $3 after, $4 event, $5 who, $6 why, $7 now, $8 snoozed until.
+WITH changed AS (
+    UPDATE appeals AS a
+    SET status = $3, updated_at = $7, snoozed_until = $8,
+        closed_at = CASE WHEN $3 = 'resolved' THEN coalesce(a.closed_at, $7) END,
+        close_reason = CASE WHEN $3 = 'resolved' THEN coalesce(a.close_reason, $6) END,
+        reopened_at = CASE WHEN $2 = 'resolved' AND $3 <> 'resolved' THEN $7 ELSE a.reopened_at END,
+        reopen_count = a.reopen_count + ($2 = 'resolved' AND $3 <> 'resolved')::integer
+    WHERE id = $1
+    RETURNING a.id
+)
+INSERT INTO appeal_events (appeal_id, at, actor, event, from_status, to_status, reason)
+SELECT id, $7, $5, $4, $2, $3, $6 FROM changed
+
+-- name: answer_appeal
+-- The agent $3 has answered the turn $4: the customer's turn to write, unless more of them waits for an answer.
+WITH known AS (
+    SELECT id, status FROM appeals WHERE id = $1 FOR NO KEY UPDATE
+), answered AS (
+    UPDATE appeals AS a
+    SET updated_at = $2, status = CASE
+        WHEN known.status = 'open' AND NOT EXISTS (
+            SELECT FROM turns AS t WHERE t.appeal_id = $1 AND t.id <> $4 AND t.status IN ('ready', 'leased')
+        ) THEN 'waiting_client' ELSE known.status END
+    FROM known WHERE a.id = known.id
+    RETURNING a.id, known.status AS before, a.status
+)
+INSERT INTO appeal_events (appeal_id, at, actor, event, from_status, to_status)
+SELECT id, $2, $3, 'agent_replies', before, status FROM answered WHERE before <> status
+
+-- name: mark_appeal
+-- Tags are kept in their order, each once. $5: at most so many.
+UPDATE appeals AS a
+SET priority = coalesce($2, a.priority), updated_at = $6, tags = (
+    SELECT coalesce((array_agg(tag ORDER BY place))[1:$5], '{}') FROM (
+        SELECT tag, min(place) AS place FROM unnest(a.tags || $3::text[]) WITH ORDINALITY AS said (tag, place)
+        WHERE tag <> ALL ($4::text[]) GROUP BY tag
+    ) AS kept
+)
 WHERE id = $1
+
+-- name: add_note
+INSERT INTO appeal_notes (appeal_id, at, author, text)
+SELECT id, $2, $3, $4 FROM appeals WHERE id = $1
+RETURNING id
+
+-- name: notes_of_appeal
+SELECT id, at, author, text FROM appeal_notes WHERE appeal_id = $1 ORDER BY id DESC LIMIT $2
+
+-- name: journal_of_appeal
+SELECT at, actor, event, from_status, to_status, reason FROM appeal_events
+WHERE appeal_id = $1 ORDER BY id DESC LIMIT $2
+
+-- name: appeals_to_wake
+SELECT id FROM appeals WHERE status = 'snoozed' AND snoozed_until <= $1 ORDER BY snoozed_until LIMIT $2
+
+-- name: appeal_is_due
+SELECT EXISTS (SELECT FROM appeals WHERE id = $1 AND status = 'snoozed' AND snoozed_until <= $2)
+
+-- name: appeals_at_rest
+-- Nothing has happened since $1 and nobody waits for an answer.
+SELECT a.id FROM appeals AS a
+WHERE a.status IN ('open', 'waiting_client') AND a.updated_at <= $1 AND NOT EXISTS (
+    SELECT FROM turns AS t WHERE t.appeal_id = a.id AND t.status IN ('ready', 'leased')
+)
+ORDER BY a.updated_at LIMIT $2
+
+-- name: appeal_is_at_rest
+SELECT EXISTS (
+    SELECT FROM appeals AS a
+    WHERE a.id = $1 AND a.updated_at <= $2 AND NOT EXISTS (
+        SELECT FROM turns AS t WHERE t.appeal_id = a.id AND t.status IN ('ready', 'leased')
+    )
+)
+
+-- name: appeals_given_back
+-- Handed off, and no person has any of their conversations any more. $3: this one only.
+SELECT a.id, a.channel, a.account, a.external_chat_id FROM appeals AS a
+WHERE a.status = 'handed_off' AND ($3::bigint IS NULL OR a.id = $3) AND NOT EXISTS (
+    SELECT FROM (
+        SELECT a.channel, a.account, a.external_chat_id
+        UNION SELECT m.channel, m.account, m.external_chat_id FROM messages_history AS m WHERE m.appeal_id = a.id
+    ) AS chat
+    JOIN pauses AS p USING (channel, account, external_chat_id)
+    WHERE p.ended_at IS NULL AND (p.until IS NULL OR p.until > $1)
+)
+ORDER BY a.id LIMIT $2
 
 -- name: move_appeal
 -- A closed one stays where it is.
@@ -77,10 +187,17 @@ WHERE id = $1 AND closed_at IS NULL
 
 -- name: merge_appeal
 -- Case $1 ends as continued in case $2, which has its messages and turns from now on. A closed one stays.
-WITH ended AS (
-    UPDATE appeals SET status = 'resolved', closed_at = $4, close_reason = $3, updated_at = $4
-    WHERE id = $1 AND closed_at IS NULL
-    RETURNING id
+WITH known AS (
+    SELECT id, status FROM appeals WHERE id = $1 AND closed_at IS NULL FOR NO KEY UPDATE
+), ended AS (
+    UPDATE appeals AS a
+    SET status = 'resolved', closed_at = $4, close_reason = $3, updated_at = $4, snoozed_until = NULL,
+        reopenable = false
+    FROM known WHERE a.id = known.id
+    RETURNING a.id, known.status AS before
+), noted AS (
+    INSERT INTO appeal_events (appeal_id, at, actor, event, from_status, to_status, reason)
+    SELECT id, $4, 'system', 'goes_on_elsewhere', before, 'resolved', $3 FROM ended
 ), messages AS (
     UPDATE messages_history AS m SET appeal_id = $2 FROM ended WHERE m.appeal_id = ended.id
 ), sent AS (

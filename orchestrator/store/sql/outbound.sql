@@ -14,7 +14,7 @@ RETURNING id
 INSERT INTO messages_history (
     client_id, appeal_id, channel, account, external_chat_id, direction, sender, event, message_type,
     message_text, media, meta, reply_to, sent_at, created_at, outbound_id
-) VALUES ($1, $2, $3, $4, $5, 'out', 'agent', 'message', $6, $7, $8, $9, $10, $11, $11, $12)
+) VALUES ($1, $2, $3, $4, $5, 'out', $13, 'message', $6, $7, $8, $9, $10, $11, $11, $12)
 
 -- name: whose_chat
 -- The client whose message is the latest there, with their open case; who of us spoke last, and when.
@@ -32,9 +32,23 @@ LEFT JOIN LATERAL (
 SELECT * FROM outbound WHERE id = $1
 
 -- name: begin_sending
-UPDATE outbound SET state = 'sending', attempts = attempts + 1, queued_at = coalesce(queued_at, $2), updated_at = $2
-WHERE id = $1 AND state IN ('queued', 'sending', 'unknown')
-RETURNING *
+-- A pause that was committed before wins in the same statement: the AI's words that have not begun fail instead.
+UPDATE outbound AS o
+SET state = CASE WHEN paused.it THEN 'failed' ELSE 'sending' END,
+    error_code = CASE WHEN paused.it THEN 'conversation_paused' ELSE o.error_code END,
+    error_detail = CASE WHEN paused.it THEN 'A person had the conversation when this was to be sent.' ELSE o.error_detail END,
+    attempts = o.attempts + CASE WHEN paused.it THEN 0 ELSE 1 END,
+    queued_at = coalesce(o.queued_at, $2), updated_at = $2
+FROM (
+    SELECT m.id, m.state = 'queued' AND m.sender = 'agent' AND EXISTS (
+        SELECT FROM pauses AS p
+        WHERE p.channel = m.channel AND p.account = m.account AND p.external_chat_id = m.external_chat_id
+            AND p.ended_at IS NULL AND (p.until IS NULL OR p.until > $2)
+    ) AS it
+    FROM outbound AS m WHERE m.id = $1
+) AS paused
+WHERE o.id = paused.id AND o.state IN ('queued', 'sending', 'unknown')
+RETURNING o.*
 
 -- name: lock_chat_of_outbound
 -- The same name as clients.chat_key.
@@ -48,6 +62,7 @@ DELETE FROM messages_history AS m USING outbound AS o
 WHERE o.id = $1 AND m.channel = o.channel AND m.account = o.account
     AND m.external_chat_id = o.external_chat_id AND m.external_message_id = ANY ($2::text[])
     AND m.sender = 'operator' AND m.outbound_id IS NULL
+RETURNING m.external_message_id
 
 -- name: mark_sent
 UPDATE outbound

@@ -59,12 +59,13 @@ WHERE o.state IN ('queued', 'sending', 'unknown') AND o.given_up_at IS NULL AND 
 RETURNING o.id
 
 -- name: reopen
--- Somebody wants it to go after all: from the dead letters, or once more from the list.
+-- Somebody wants it to go after all: from the dead letters, or once more from the list. Not what an agent was told
+-- that a pause has refused.
 UPDATE outbound
 SET state = CASE WHEN state = 'failed' THEN 'queued' ELSE state END, given_up_at = NULL, queued_at = NULL,
     updated_at = $2
 WHERE id = $1 AND state IN ('queued', 'sending', 'unknown', 'failed')
-    AND NOT (state = 'failed' AND given_up_at IS NOT NULL) -- an operator has settled it
+    AND (origin = 'list' OR error_code <> 'conversation_paused')
 RETURNING *
 
 -- name: head_of_chat

@@ -30,3 +30,46 @@ UPDATE pauses AS p SET mirrored_version = greatest(p.mirrored_version, told.vers
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
     AS told (channel, account, external_chat_id, version)
 WHERE p.channel = told.channel AND p.account = told.account AND p.external_chat_id = told.external_chat_id
+
+-- name: refuse_queued
+-- What the AI had said and nobody has begun to send. What has begun is finished.
+UPDATE outbound
+SET state = 'failed', error_code = 'conversation_paused',
+    error_detail = 'A person took the conversation over before this was sent.', updated_at = $4
+WHERE channel = $1 AND account = $2 AND external_chat_id = $3 AND state = 'queued' AND sender = 'agent'
+
+-- name: leased_turn_of_chat
+SELECT id FROM turns
+WHERE channel = $1 AND account = $2 AND external_chat_id = $3 AND status = 'leased' FOR NO KEY UPDATE
+
+-- name: take_turn_back
+-- It waits from where it had waited; the lease that ends here is remembered, for its agent to be told.
+UPDATE turns
+SET status = 'ready', taken_token = lease_token, taken_over_at = $2, lease_token = lease_token + 1, leased_by = NULL,
+    leased_until = NULL
+WHERE id = $1
+
+-- name: handle_turns
+UPDATE turns
+SET status = 'handled', committed_at = $4, taken_over_at = $4, handled_by = $5, leased_until = NULL,
+    taken_token = CASE WHEN status = 'leased' THEN lease_token ELSE taken_token END
+WHERE channel = $1 AND account = $2 AND external_chat_id = $3 AND status IN ('ready', 'leased')
+    AND ($6::timestamptz IS NULL OR last_at <= $6)
+RETURNING id
+
+-- name: handle_late_turns
+UPDATE turns AS t
+SET status = 'handled', committed_at = $2, taken_over_at = $2, handled_by = p.word_id
+FROM pauses AS p
+WHERE t.id = ANY ($1::bigint[]) AND t.status = 'ready' AND p.channel = t.channel AND p.account = t.account
+    AND p.external_chat_id = t.external_chat_id AND t.last_at < p.operator_at
+RETURNING t.id
+
+-- name: turns_handled_by
+-- The newest first: each takes in the one that waits then.
+SELECT id FROM turns
+WHERE channel = $1 AND account = $2 AND external_chat_id = $3 AND status = 'handled' AND handled_by = ANY ($4::text[])
+ORDER BY id DESC FOR NO KEY UPDATE
+
+-- name: revive_turn
+UPDATE turns SET status = 'ready', committed_at = NULL, handled_by = NULL, lease_token = lease_token + 1 WHERE id = $1

@@ -94,6 +94,3 @@ WHERE id = $1
 
 -- name: finish_turn
 UPDATE turns SET status = $2, committed_at = $3, outbound_id = $4, leased_until = NULL WHERE id = $1
-
--- name: touch_appeal
-UPDATE appeals SET updated_at = $2 WHERE id = $1

@@ -1,0 +1,154 @@
+"""Take-over at the hub: an agent hands a turn off; operators pause conversations and give them back."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+import structlog
+from pydantic import BaseModel, Field
+
+from core.auth import caller_now, demand_operator
+from core.errors import StateConflict
+from core.operations import Arguments, Operation, asking
+from orchestrator.clients import chat_key
+from orchestrator.hand_off import HandedOff, hand_off
+from orchestrator.hub_arguments import TokenArgument, TurnArgument
+from orchestrator.hub_models import ReplyResult
+from orchestrator.hub_parts import HubParts
+from orchestrator.hub_views import iso, lease_of
+from orchestrator.hub_writing import Writing
+from orchestrator.pauses import Chat, Grounds, Pause, list_pauses
+from orchestrator.store.queries import sql
+from orchestrator.takeover import give_back, take_over
+
+log = structlog.get_logger()
+
+_MOST_LISTED = 200
+_LONGEST_MINUTES = 60 * 24 * 365
+
+ReasonArgument = Annotated[str, Field(max_length=500, description="Why, for the person who takes over")]
+
+
+class Conversation(Arguments):
+    """Which conversation."""
+
+    channel: Annotated[str, Field(max_length=32, description="Such as avito")]
+    chat_id: Annotated[str, Field(min_length=1, max_length=512, description="From a turn or an appeal")]
+    account: Annotated[str, Field(max_length=32, description="Which account of the channel")] = "default"
+    reason: Annotated[str, Field(max_length=500, description="Why, for colleagues")] = ""
+
+    @property
+    def chat(self) -> Chat:
+        return (self.channel, self.account, self.chat_id)
+
+
+class PauseRequest(Conversation):
+    """For how long."""
+
+    minutes: Annotated[
+        int, Field(ge=0, le=_LONGEST_MINUTES, description="0: as after an operator's own message")
+    ] = 0
+
+
+class PausedConversation(BaseModel):
+    """A conversation and whether the AI is silent there."""
+
+    channel: str
+    account: str
+    chat_id: str
+    state: Literal["paused", "active"]
+    cause: str = Field(default="", description="hand_off, operator_message, operator_sent or command")
+    paused_by: str = ""
+    reason_untrusted: str = ""
+    since: str = Field(default="", description="ISO 8601, UTC")
+    until: str = Field(default="", description="ISO 8601, UTC; empty: until somebody resumes")
+
+
+class PausedConversations(BaseModel):
+    """Conversations that a person has, the latest first."""
+
+    conversations: list[PausedConversation]
+
+
+class TakeoverDesk:
+    """Who has a conversation: the AI or a person."""
+
+    def __init__(self, parts: HubParts, writing: Writing) -> None:
+        self._parts = parts
+        self._pool = parts.pool
+        self._writing = writing
+
+    def operations(self) -> list[Operation]:
+        """One tool for agents; the rest is for operators."""
+        talks, off = "/api/conversations", "/api/turns/{turn_id}/hand_off"
+        pause, resume = asking(PauseRequest, self._pause), asking(Conversation, self._resume)
+        return [
+            Operation("hand_off", "Hand a turn off", "POST", off, self._hand_off, "change"),
+            Operation("pause", "Pause the AI", "POST", f"{talks}/pause", pause, "change", tool=False),
+            Operation("resume", "Give it back", "POST", f"{talks}/resume", resume, "change", tool=False),
+            Operation("list_paused", "List paused", "GET", f"{talks}/paused", self._list, "read", tool=False),
+        ]
+
+    async def _hand_off(
+        self, turn_id: TurnArgument, lease_token: TokenArgument, reason: ReasonArgument
+    ) -> ReplyResult:
+        """Give a turn to a person, when you cannot or must not answer it; you are silent there then."""
+        lease, _ = lease_of(turn_id, lease_token)
+        caller = caller_now()
+        outcome = await hand_off(
+            self._pool,
+            lease,
+            reason=reason,
+            by=caller.name if caller else "agent",
+            rules=self._parts.rules,
+            now=self._parts.now(),
+        )
+        log.info("turn_handed_off", turn=turn_id, outcome=type(outcome).__name__)
+        if not isinstance(outcome, HandedOff):
+            return await self._writing.result(lease, outcome)
+        await self._parts.pause_news.tell()
+        said = "A person takes over. Do not write there; call wait_for_turn for the next turn."
+        return ReplyResult(status="handed_off", next_step=said)
+
+    async def _pause(self, asked: PauseRequest) -> PausedConversation:
+        """Take a conversation over: the AI is silent there; a pause in force is never shortened."""
+        by, now, rules = demand_operator(), self._parts.now(), self._parts.rules
+        length = timedelta(minutes=asked.minutes) if asked.minutes else rules.operator_pause
+        grounds = Grounds("command", by, asked.reason, until=now + length)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(sql("lock_keys"), [chat_key(*asked.chat)])
+            pause = await take_over(connection, asked.chat, grounds, now)
+        await self._parts.pause_news.tell()
+        log.info("conversation_paused", channel=asked.channel, chat=asked.chat_id, by=by)
+        return _shown(pause, "paused")
+
+    async def _resume(self, asked: Conversation) -> PausedConversation:
+        """Give a conversation back to the AI; what nobody has answered is offered to agents again."""
+        by, now = demand_operator(), self._parts.now()
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(sql("lock_keys"), [chat_key(*asked.chat)])
+            pause = await give_back(connection, asked.chat, by=by, reason=asked.reason, now=now)
+        if pause is None:
+            raise StateConflict("This conversation is not paused.", channel=asked.channel)
+        await self._parts.pause_news.tell()
+        await self._parts.turns_bell.ring()
+        log.info("conversation_resumed", channel=asked.channel, chat=asked.chat_id, by=by)
+        return _shown(pause, "active")
+
+    async def _list(self) -> PausedConversations:
+        """List the conversations that a person has, the latest first."""
+        pauses = await list_pauses(self._pool, self._parts.now(), limit=_MOST_LISTED)
+        return PausedConversations(conversations=[_shown(pause, "paused") for pause in pauses])
+
+
+def _shown(pause: Pause, state: Literal["paused", "active"]) -> PausedConversation:
+    return PausedConversation(
+        channel=pause.channel,
+        account=pause.account,
+        chat_id=pause.external_chat_id,
+        state=state,
+        cause=pause.cause,
+        paused_by=pause.paused_by,
+        reason_untrusted=pause.reason,
+        since=iso(pause.started_at),
+        until=iso(pause.until) if pause.until else "",
+    )
