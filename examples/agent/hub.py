@@ -87,6 +87,11 @@ class Hub:
         offer = await self._call("wait_for_turn", wait_seconds=WAIT_SECONDS, agent=agent)
         return Turn.model_validate(offer) if offer["status"] == "turn" else None
 
+    async def take_turn(self, agent: str, turn_id: str) -> Turn | None:
+        """This turn, when the hub has told of it; None when somebody else has it."""
+        offer = await self._call("wait_for_turn", wait_seconds=0, agent=agent, turn_id=turn_id)
+        return Turn.model_validate(offer) if offer["status"] == "turn" else None
+
     async def reply(self, turn: Turn, text: str, *, force: bool = False) -> Reply:
         """Answer a turn. Repeating after a lost connection is safe: a turn is answered once."""
         answer = await self._call("reply", **_lease(turn), text=text, force=force)

@@ -44,6 +44,12 @@ class Agent:
                 taking.cancel()
                 patience.reschedule(asyncio.get_running_loop().time() + GOODBYE_SECONDS)
 
+    async def serve(self, turn: Turn) -> None:
+        """Answer a turn that was taken elsewhere, and keep it meanwhile."""
+        await self._free.acquire()
+        async with asyncio.TaskGroup() as tasks:
+            await self._serve(turn, tasks)
+
     async def _take_turns(self, turns: asyncio.TaskGroup) -> None:
         while True:
             await self._free.acquire()
