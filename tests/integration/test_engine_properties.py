@@ -23,6 +23,7 @@ from tests.integration.chats_fixture import (
     SECOND,
     Line,
     as_bytes,
+    as_text,
     canonical,
     incoming,
     incoming_line,
@@ -155,6 +156,22 @@ class EngineMachine(RuleBasedStateMachine):
             unsettled = self.count - sum(map(len, self.settled.values()))
             assert unsettled <= stored <= unsettled + self.typed
             assert homeless == set()
+
+    @invariant()
+    def no_chat_waits_longer_than_the_longest(self) -> None:
+        """Whatever comes, typing included: but for leases and for who was told to wait."""
+        if hasattr(self, "line"):
+            for opened, due in self.run(self._waiting()):
+                assert due <= max(opened + 300 * SECOND, self.line.now)
+
+    async def _waiting(self) -> list[tuple[int, int]]:
+        """When each chat that nobody has was opened, and when it is due."""
+        redis, keys = self.line.redis, self.line.keys
+        opened = await redis.hgetall(keys.opened)
+        free = [name for name in opened if not await redis.exists(keys.lock + as_text(name))]
+        due = [await redis.zscore(keys.deadlines, name) for name in free]
+        pairs = zip(free, due, strict=True)
+        return [(int(opened[name]), int(score)) for name, score in pairs if score is not None]
 
     def teardown(self) -> None:
         if not hasattr(self, "line"):

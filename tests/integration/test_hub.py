@@ -736,12 +736,13 @@ class House:
 
 
 @asynccontextmanager
-async def house(redis_url: str, database_url: str) -> AsyncIterator[House]:
+async def house(redis_url: str, database_url: str, **more: Any) -> AsyncIterator[House]:
     settings = OrchestratorSettings(
         database_url=SecretStr(database_url),
         channel_api_key=SecretStr("x" * 20),
         silence_seconds=0.01,
         longest_seconds=1,
+        **more,
     )
     vendor = Vendor()
     async with (

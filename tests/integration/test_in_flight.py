@@ -1,10 +1,12 @@
 """What becomes of a reply while the customer writes on, takes words back, or another agent has the turn."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from core.keys import Keys
 from orchestrator.history import messages_of_turn
 from orchestrator.turns import (
     Committed,
@@ -15,7 +17,8 @@ from orchestrator.turns import (
     get_turn,
     release,
 )
-from tests.integration.test_hub import CHAT, LEASE, Agents, lease, opened, said
+from tests.integration.chats_fixture import incoming
+from tests.integration.test_hub import CHAT, LEASE, Agents, house, lease, opened, said
 from tests.integration.test_resolve_scene import LEASE_SECONDS, Scene, message, scene
 
 
@@ -248,6 +251,21 @@ async def test_an_agent_that_waits_hears_of_the_turn_after_this_one_at_once(coll
     await collecting.reply(turn)
 
     assert collecting.desk.bell.ticket > ticket
+
+
+@pytest.mark.promise("in-flight")
+@pytest.mark.parametrize(("policy", "status"), [("supersede", "superseded"), ("collect", "queued")])
+async def test_the_policy_is_a_setting_of_the_deployment(
+    redis_url: str, database_url: str, policy: str, status: str
+) -> None:
+    async with house(redis_url, database_url, in_flight=policy) as here:
+        await here.redis.rpush(Keys().incoming.source, json.dumps(incoming("Экран?")))
+        turn = await here.turn()
+        await here.redis.rpush(Keys().incoming.source, json.dumps(incoming("Ой, батарея")))
+
+        answer = await here.post(f"/api/turns/{turn['turn_id']}/reply", {**lease(turn), "text": "7 900 ₽"})
+
+    assert answer.json()["status"] == status
 
 
 # --- leases -----------------------------------------------------------------------------------------------
