@@ -26,9 +26,15 @@ class AccountNames:
 
     async def named(self, message: OutgoingMessage) -> OutgoingMessage:
         """The message under the account's own name."""
-        if message.account != DEFAULT_ACCOUNT or message.channel not in self._served:
-            return message
-        manifest = await self._manifests.of(message.channel)
-        if manifest is None or len(manifest.accounts) != 1 or DEFAULT_ACCOUNT in manifest.accounts:
-            return message
-        return message.model_copy(update={"account": AccountId(manifest.accounts[0])})
+        account = await self.account(message.channel, message.account)
+        return message if account == message.account else message.model_copy(update={"account": account})
+
+    async def account(self, channel: str, account: str) -> AccountId:
+        """The account's own name."""
+        asked = AccountId(account or DEFAULT_ACCOUNT)
+        if asked != DEFAULT_ACCOUNT or channel not in self._served:
+            return asked
+        manifest = await self._manifests.of(channel)
+        if manifest is None or len(manifest.accounts) != 1:
+            return asked
+        return AccountId(manifest.accounts[0])

@@ -158,6 +158,7 @@ async def change(connection: Connection, news: Sequence[Novelty], now: datetime)
         keys = [_key(n.batch, receipt) for n in news for receipt in n.receipts if receipt.event == state]
         if keys:
             await connection.execute(sql("apply_receipts"), *_columns(keys, 4), state, now)
+            await connection.execute(sql("keep_early_receipts"), *_columns(keys, 4), state, now)
 
 
 async def messages_of_turn(executor: Executor, turn_id: int, *, after: int = 0) -> list[MessageView]:

@@ -2,6 +2,8 @@
 
 from core.operations import Operation
 from orchestrator.hub_appeals import AppealDesk
+from orchestrator.hub_bulks import BulkDesk
+from orchestrator.hub_deliveries import DeliveryDesk
 from orchestrator.hub_letters import LetterDesk
 from orchestrator.hub_parts import HubParts
 from orchestrator.hub_takeover import TakeoverDesk
@@ -19,6 +21,8 @@ class Hub:
         self._takeover = TakeoverDesk(parts, self._writing)
         self._appeals = AppealDesk(parts)
         self._letters = LetterDesk(parts)
+        self._deliveries = DeliveryDesk(parts)
+        self._bulks = BulkDesk(parts)
 
     def stop(self) -> None:
         """The process ends: nobody is kept waiting."""
@@ -35,5 +39,7 @@ class Hub:
             *self._takeover.operations(),
             *self._appeals.operations(),
             *self._writing.operations(),
+            *self._bulks.operations(),
+            *self._deliveries.operations(),
             *self._letters.operations(),
         ]

@@ -46,6 +46,7 @@ class SendArguments(Arguments):
     idempotency_key: Annotated[
         str, Field(max_length=200, description="Repeat it on a retry and it is sent once")
     ] = ""
+    send_at: Annotated[str, Field(max_length=40, description="ISO 8601: send it then; empty: now")] = ""
     sender: Annotated[Literal["agent", "operator"], Field(description="operator: with their key only")] = (
         "agent"
     )

@@ -160,7 +160,7 @@ class AppealJournal(BaseModel):
 class Queued(BaseModel):
     """A message that will be sent; get_delivery tells what becomes of it."""
 
-    status: Literal["queued", "duplicate"]
+    status: Literal["queued", "scheduled", "duplicate"]
     delivery_id: str
 
 
@@ -179,4 +179,5 @@ class Delivery(BaseModel):
     error_code: str = ""
     error_detail: str = ""
     created_at: str
+    send_at: str = Field(default="", description="it is put off until then")
     sent_at: str = ""

@@ -226,6 +226,7 @@ def delivery_view(delivery: outbound.Delivery) -> Delivery:
         error_code=delivery.error_code,
         error_detail=delivery.error_detail,
         created_at=iso(delivery.created_at),
+        send_at=iso(delivery.send_at) if delivery.send_at else "",
         sent_at=iso(delivery.sent_at) if delivery.sent_at else "",
     )
 

@@ -1,5 +1,6 @@
 """What agents say to customers: a reply to a turn, a message outside one, and what became of it."""
 
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from core.messages import OutgoingMessage
 from core.operations import Operation, asking
 from core.registry import CHANNEL_NAMES
 from orchestrator import turns
+from orchestrator.account_names import AccountNames
 from orchestrator.hub_arguments import ReplyArguments, SendArguments
 from orchestrator.hub_models import Delivery, Queued, ReplyResult
 from orchestrator.hub_parts import HubParts
@@ -30,12 +32,19 @@ _REPLY_AGAIN = (
 )
 
 
+#: A date further off is a mistake more often than a wish.
+LONGEST_AHEAD = timedelta(days=366)
+_ANSWERED = "This turn was answered before with these very words; nothing more was sent."
+_ANSWERED_OTHERWISE = "Conflict: this turn was answered before with other words; yours were not sent."
+
+
 class Writing:
     """Takes words for customers; what is accepted here is sent or told why not."""
 
     def __init__(self, parts: HubParts) -> None:
         self._parts = parts
         self._pool = parts.pool
+        self._accounts = AccountNames(parts.manifests, parts.channels)
 
     def operations(self) -> list[Operation]:
         """In the order in which an agent meets them."""
@@ -115,11 +124,11 @@ class Writing:
                     new_messages=[message_view(message, self._parts.files) for message in new_messages],
                     next_step=_REPLY_AGAIN,
                 )
-            case turns.AlreadyAnswered(outbound_id, _):
+            case turns.AlreadyAnswered(outbound_id, same):
                 return ReplyResult(
                     status="already_answered",
                     delivery_id=str(outbound_id or ""),
-                    next_step="This turn was answered before; nothing more was sent.",
+                    next_step=_ANSWERED if same else _ANSWERED_OTHERWISE,
                 )
             case TakenOver(handled, said, by, reason):
                 return ReplyResult(
@@ -138,7 +147,9 @@ class Writing:
         if given.channel not in CHANNEL_NAMES:
             raise self._unknown(given.channel)
         operator = OperatorSends(demand_operator(), self._parts.rules) if given.sender == "operator" else None
-        message = _message(given)
+        message = await self._accounts.named(_message(given))
+        if message.send_at and message.send_at - self._parts.now() > LONGEST_AHEAD:
+            raise Rejected(f"send_at is more than {LONGEST_AHEAD.days} days ahead.")
         way: Way | None = None
         if await outbound.get_delivery(self._pool, message.id) is None:
             way = await self._way_of_chat(message)
@@ -152,7 +163,10 @@ class Writing:
         if operator is not None:
             await self._parts.pause_news.tell()
         await self._parts.outbox_bell.ring()
-        return Queued(status="queued" if accepted.created else "duplicate", delivery_id=str(message.id))
+        if not accepted.created:
+            return Queued(status="duplicate", delivery_id=str(message.id))
+        put_off = accepted.delivery.state == "scheduled"
+        return Queued(status="scheduled" if put_off else "queued", delivery_id=str(message.id))
 
     async def _way_of_chat(self, message: OutgoingMessage) -> Way | None:
         """Where the client of a chat can be reached that has no way back."""

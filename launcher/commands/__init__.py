@@ -1,6 +1,11 @@
 """What operators can do: a file per noun."""
 
 from launcher.command import Command
-from launcher.commands import conversations, dead
+from launcher.commands import bulks, conversations, dead, deliveries
 
-COMMANDS: tuple[Command, ...] = (*dead.COMMANDS, *conversations.COMMANDS)
+COMMANDS: tuple[Command, ...] = (
+    *dead.COMMANDS,
+    *deliveries.COMMANDS,
+    *bulks.COMMANDS,
+    *conversations.COMMANDS,
+)

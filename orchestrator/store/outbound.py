@@ -20,6 +20,7 @@ from uuid import UUID
 import asyncpg
 
 from core.errors import ConversationPaused, IdempotencyConflict
+from core.ids import DEFAULT_ACCOUNT
 from core.lanes import ANSWERS, PATIENT, SINGLES
 from core.messages import File, Image, Media, OutgoingMessage
 from orchestrator import ways
@@ -284,7 +285,17 @@ async def mark_sent(
             echoes = await connection.fetch(sql("forget_echoes"), delivery_id, list(vendor_ids))
             await forget_words(connection, chat, [one["external_message_id"] for one in echoes], now)
             await connection.execute(sql("name_sent_message"), delivery_id, vendor_ids[0], now, *chat)
+            await _apply_early_receipts(connection, chat, vendor_ids, now)
     return optional_delivery(row)
+
+
+async def _apply_early_receipts(
+    connection: Connection, chat: tuple[str, str, str], vendor_ids: Sequence[str], now: datetime
+) -> None:
+    """What the vendor had told of these before it told us their ids."""
+    for row in await connection.fetch(sql("take_early_receipts"), *chat, list(vendor_ids)):
+        named = [[value] for value in (*chat, row["external_message_id"])]
+        await connection.execute(sql("apply_receipts"), *named, row["state"], now)
 
 
 async def mark_failed(
@@ -317,7 +328,12 @@ async def _not_sent(
 
 
 def _same(delivery: Delivery, message: OutgoingMessage) -> bool:
-    """Meant for that chat, or already addressed to where it really goes, with the same content."""
+    """Meant for that chat, or already addressed to where it really goes, with the same content.
+
+    The only account has a name of its own, which is not known at all times (account_names.py).
+    """
+    if DEFAULT_ACCOUNT in (delivery.account, message.account):
+        message = message.model_copy(update={"account": delivery.account})
     there = (delivery.channel, delivery.account, delivery.external_chat_id)
     addressed = there == (message.channel, message.account, message.external_chat_id)
     return (addressed or delivery.was_meant_for(message)) and delivery.says(message)

@@ -169,6 +169,7 @@ async def test_failed_unknown_and_retry_keep_their_reason(here: Scene) -> None:
     assert (delivery.state, delivery.error_code, delivery.error_detail) == ("sent", "", "")
 
 
+@pytest.mark.promise("receipts")
 async def test_receipts_move_a_message_forward_only(here: Scene) -> None:
     await here.resolve(message("1"))
     delivery_id = await accepted(here, outgoing())
@@ -184,6 +185,60 @@ async def test_receipts_move_a_message_forward_only(here: Scene) -> None:
         assert await here.state_of(delivery_id) == state
     await outbound.mark_sent(here.pool, delivery_id, ["v1", "v2"], now=here.now)
     assert await here.state_of(delivery_id) == "read"
+
+
+@pytest.mark.promise("receipts")
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [(["delivered"], "delivered"), (["read"], "read"), (["read", "delivered"], "read")],
+)
+async def test_a_receipt_that_overtakes_the_vendors_answer_counts(
+    here: Scene, events: list[str], state: str
+) -> None:
+    """The vendor tells of a message before it has told us its id."""
+    await here.resolve(message("1"))
+    earlier = await accepted(here, outgoing("0"))
+    await sent(here, earlier, "v0")
+    delivery_id = await accepted(here, outgoing())
+    await outbound.begin_sending(here.pool, delivery_id, now=here.now)
+    for event in events:
+        await here.resolve(message("v1", event=event))
+    assert await here.state_of(delivery_id) == "sending"
+
+    await outbound.mark_sent(here.pool, delivery_id, ["v1"], now=here.now)
+
+    assert await here.state_of(delivery_id) == state
+    assert await here.state_of(earlier) == ("read" if state == "read" else "sent")
+    assert await here.value("SELECT count(*) FROM early_receipts") == 0
+
+
+@pytest.mark.promise("receipts")
+@pytest.mark.parametrize("event", ["delivered", "read"])
+async def test_a_message_in_parts_has_arrived_when_its_last_part_has(here: Scene, event: str) -> None:
+    delivery_id = await accepted(here, outgoing())
+    await sent(here, delivery_id, "v1", "v2", "v3")
+
+    for part in ("v1", "v2"):
+        await here.resolve(message(part, event=event))
+        assert await here.state_of(delivery_id) == "sent"
+    await here.resolve(message("v3", event=event))
+
+    assert await here.state_of(delivery_id) == event
+
+
+async def test_receipts_of_what_nobody_is_sending_are_not_kept(here: Scene) -> None:
+    """An operator's own words; and what was kept for nothing goes after a day."""
+    await here.resolve(message("1"))
+    await here.resolve(message("theirs", event="delivered"))
+    assert await here.value("SELECT count(*) FROM early_receipts") == 0
+    delivery_id = await accepted(here, outgoing())
+    await outbound.begin_sending(here.pool, delivery_id, now=here.now)
+    await here.resolve(message("theirs", event="delivered"))
+    here.pass_time(86_401)
+
+    await here.resolve(message("others", event="delivered"))
+
+    assert await here.rows("SELECT external_message_id FROM early_receipts") == [("others",)]
 
 
 async def test_who_has_read_a_message_has_read_those_before_it(here: Scene) -> None:

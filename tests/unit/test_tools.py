@@ -69,7 +69,7 @@ SERVERS: dict[str, Callable[[], Sequence[Operation]]] = {
     "everything": _everything,
 }
 #: A messenger that can do more is told more of.
-MOST_TOOLS = dict.fromkeys(CHANNEL_SERVERS, 18) | {"hub": 12, "everything": 17}
+MOST_TOOLS = dict.fromkeys(CHANNEL_SERVERS, 18) | {"hub": 13, "everything": 17}
 
 
 async def _listed(name: str) -> list[dict[str, Any]]:

@@ -106,13 +106,16 @@ WHERE m.channel = r.channel AND m.account = r.account AND m.external_chat_id = r
 -- name: apply_receipts
 -- A state only moves forward. Ids are looked for within their chat: some vendors count per chat. Who has read
 -- a message has had everything before it on the screen, and many vendors name the last one only, also when an
--- operator wrote it by hand. What was replayed later stands behind it there.
+-- operator wrote it by hand. What was replayed later stands behind it there. A message in several parts has
+-- arrived, or was read, when its last part has.
 UPDATE outbound AS o
 SET state = $5, updated_at = $6
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
     AS r (channel, account, external_chat_id, external_message_id)
 CROSS JOIN LATERAL (
-    SELECT max(named.seq) AS seq, coalesce(max(named.sent_at), (
+    SELECT max(named.seq) AS seq,
+        bool_or(named.vendor_message_ids[cardinality(named.vendor_message_ids)] = r.external_message_id) AS whole,
+        coalesce(max(named.sent_at), (
         SELECT m.sent_at FROM messages_history AS m
         WHERE m.channel = r.channel AND m.account = r.account AND m.external_chat_id = r.external_chat_id
             AND m.external_message_id = r.external_message_id
@@ -124,12 +127,44 @@ CROSS JOIN LATERAL (
 ) AS last
 WHERE o.channel = r.channel AND o.account = r.account AND o.external_chat_id = r.external_chat_id
     AND (
-        (o.seq = last.seq AND o.state IN ('queued', 'sending', 'unknown', 'failed', 'sent'))
-        OR (
+        (
+            o.seq = last.seq AND last.whole AND (
+                o.state IN ('queued', 'sending', 'unknown', 'failed', 'sent')
+                OR ($5 = 'read' AND o.state = 'delivered')
+            )
+        ) OR (
             $5 = 'read' AND o.state IN ('sent', 'delivered')
-            AND o.seq <= coalesce(last.seq, o.seq) AND o.sent_at <= last.sent_at
+            AND (last.seq IS NULL OR o.seq < last.seq) AND o.sent_at <= last.sent_at
         )
     )
+
+-- name: keep_early_receipts
+-- A receipt that overtakes the vendor's answer to the send: nobody knows the id yet. Those of others go in a day.
+WITH old AS (
+    DELETE FROM early_receipts WHERE received_at < $6::timestamptz - interval '1 day'
+)
+INSERT INTO early_receipts AS known (
+    channel, account, external_chat_id, external_message_id, state, received_at
+)
+SELECT DISTINCT r.channel, r.account, r.external_chat_id, r.external_message_id, $5::text, $6::timestamptz
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+    AS r (channel, account, external_chat_id, external_message_id)
+WHERE EXISTS (
+    SELECT FROM outbound AS o
+    WHERE o.channel = r.channel AND o.account = r.account AND o.external_chat_id = r.external_chat_id
+        AND o.state IN ('sending', 'unknown')
+) AND NOT EXISTS (
+    SELECT FROM outbound AS o
+    WHERE o.channel = r.channel AND o.account = r.account AND o.external_chat_id = r.external_chat_id
+        AND r.external_message_id = ANY (o.vendor_message_ids)
+)
+ON CONFLICT (channel, account, external_chat_id, external_message_id)
+DO UPDATE SET state = CASE WHEN known.state = 'read' THEN 'read' ELSE excluded.state END
+
+-- name: take_early_receipts
+DELETE FROM early_receipts
+WHERE channel = $1 AND account = $2 AND external_chat_id = $3 AND external_message_id = ANY ($4::text[])
+RETURNING external_message_id, state
 
 -- name: messages_of_turn
 -- In the order in which they were written; those that came, or were changed, after number $2.

@@ -66,6 +66,7 @@ SET state = CASE WHEN state = 'failed' THEN 'queued' ELSE state END, given_up_at
     updated_at = $2
 WHERE id = $1 AND state IN ('queued', 'sending', 'unknown', 'failed')
     AND (origin = 'list' OR error_code <> 'conversation_paused')
+    AND NOT (state = 'failed' AND given_up_at IS NOT NULL) -- an operator has settled it
 RETURNING *
 
 -- name: head_of_chat

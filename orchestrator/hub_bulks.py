@@ -1,0 +1,159 @@
+"""Bulks at the hub: one text, or one each, to many chats; how far it is; no more of it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+from pydantic import BaseModel, Field
+
+from core.auth import current_caller
+from core.errors import NotFound, Rejected
+from core.operations import Arguments, Operation, asking
+from orchestrator.account_names import AccountNames
+from orchestrator.hub_arguments import TEXT_MAX
+from orchestrator.hub_parts import HubParts
+from orchestrator.store import bulks
+from orchestrator.store.bulks import Asked, Progress
+from orchestrator.store.errors import Unstorable, only_storable
+
+BULK_MAX = 10_000
+#: Refused chats that an answer names; the rest are counted.
+_NAMED = 1000
+
+BulkArgument = Annotated[str, Field(max_length=60, description="From send_bulk")]
+Account = Annotated[str, Field(max_length=32, description="Which account of the channel")]
+
+
+class BulkArguments(Arguments):
+    """What is to be sent to many."""
+
+    channel: Annotated[str, Field(max_length=32, description="Such as avito")]
+    chat_ids: Annotated[
+        list[str], Field(min_length=1, max_length=BULK_MAX, description="Chats in which customers wrote")
+    ]
+    text: Annotated[str, Field(max_length=TEXT_MAX, description="For all; plain text")] = ""
+    texts: Annotated[
+        tuple[str, ...], Field(max_length=BULK_MAX, description="Or one for each chat, in the same order")
+    ] = ()
+    account: Account = "default"
+    idempotency_key: Annotated[
+        str, Field(max_length=200, description="Repeat it on a retry and all is sent once")
+    ] = ""
+
+
+class RefusedChat(BaseModel):
+    """A chat that gets no message."""
+
+    chat_id: str
+    reason: Literal["not_known", "paused", "empty_text", "repeated"]
+
+
+class BulkProgress(BaseModel):
+    """How far a bulk is."""
+
+    bulk_id: str
+    status: Literal["accepted", "duplicate", "running", "finished", "cancelled"]
+    total: int = Field(description="messages that were accepted")
+    refused_count: int = 0
+    refused: list[RefusedChat] = Field(default_factory=list, description="the first thousand of them")
+    states: dict[str, int] = Field(default_factory=dict, description="so many messages in each state")
+    created_at: str
+    started_at: str = ""
+    finished_at: str = ""
+    seconds_left: int = Field(default=-1, description="by the last minute; -1: nothing to go by yet")
+
+
+class BulkDesk:
+    """Takes bulks; each message of one is a delivery with its bulk_id."""
+
+    def __init__(self, parts: HubParts) -> None:
+        self._parts = parts
+        self._pool = parts.pool
+        self._accounts = AccountNames(parts.manifests, parts.channels)
+
+    def operations(self) -> list[Operation]:
+        """One tool; how far it is and its end are for programs and operators."""
+        send, one = asking(BulkArguments, self._send), "/api/bulks/{bulk_id}"
+        cancel = f"{one}/cancel"
+        return [
+            Operation("send_bulk", "Send to many", "POST", "/api/bulks", send, "send"),
+            Operation("get_bulk", "See how far a bulk is", "GET", one, self._get, "status", tool=False),
+            Operation("cancel_bulk", "Stop a bulk", "POST", cancel, self._cancel, "change", tool=False),
+        ]
+
+    async def _send(self, given: BulkArguments) -> BulkProgress:
+        """Send a text to up to 10,000 chats that have written to us; answers to other customers go first."""
+        asked = await self._asked(given)
+        try:
+            with only_storable():
+                bulk, created = await bulks.accept_bulk(self._pool, asked, now=self._parts.now())
+        except Unstorable as error:
+            raise Rejected("A chat id or a text has characters that cannot be kept.") from error
+        await self._parts.outbox_bell.ring()
+        return _shown(Progress(bulk), "accepted" if created else "duplicate")
+
+    async def _get(self, bulk_id: BulkArgument) -> BulkProgress:
+        """See how far a bulk is: messages by state, when it began, how long it will take."""
+        found = await bulks.progress(self._pool, _id(bulk_id), now=self._parts.now())
+        if found is None:
+            raise NotFound("There is no such bulk.")
+        if found.bulk.cancelled_at:
+            return _shown(found, "cancelled")
+        return _shown(found, "finished" if found.finished_at else "running")
+
+    async def _cancel(self, bulk_id: BulkArgument) -> BulkProgress:
+        """Send nothing more of a bulk; what has begun goes its way."""
+        if await bulks.cancel_bulk(self._pool, _id(bulk_id), now=self._parts.now()) is None:
+            raise NotFound("There is no such bulk.")
+        return await self._get(bulk_id)
+
+    async def _asked(self, given: BulkArguments) -> Asked:
+        if given.channel not in self._parts.channels:
+            known = ", ".join(sorted(self._parts.channels))
+            raise Rejected(f"Cannot write on {given.channel[:40]!r}; known: {known}.")
+        if bool(given.texts) == bool(given.text.strip()):
+            raise Rejected("Give either text or texts.")
+        texts = given.texts or (given.text,) * len(given.chat_ids)
+        if len(texts) != len(given.chat_ids):
+            raise Rejected("texts has not as many texts as there are chat_ids.")
+        if any(len(text) > TEXT_MAX for text in texts):
+            raise Rejected(f"A text is longer than {TEXT_MAX} characters.")
+        key = f"bulk|{given.channel}|{given.account}|{given.idempotency_key}"
+        bulk_id = uuid5(NAMESPACE_URL, key) if given.idempotency_key else uuid4()
+        account = await self._accounts.account(given.channel, given.account)
+        items = list(zip(given.chat_ids, texts, strict=True))
+        return Asked(bulk_id, given.channel, account, items, by=_caller())
+
+
+def _id(bulk_id: str) -> UUID:
+    try:
+        return UUID(bulk_id)
+    except ValueError as error:
+        raise NotFound("There is no such bulk.") from error
+
+
+def _caller() -> str:
+    caller = current_caller.get()
+    return caller.name if caller else "agent"
+
+
+def _shown(
+    progress: Progress, status: Literal["accepted", "duplicate", "running", "finished", "cancelled"]
+) -> BulkProgress:
+    bulk = progress.bulk
+    return BulkProgress(
+        bulk_id=str(bulk.id),
+        status=status,
+        total=bulk.total,
+        refused_count=len(bulk.refused),
+        refused=[RefusedChat.model_validate(one) for one in bulk.refused[:_NAMED]],
+        states=dict(progress.states),
+        created_at=_iso(bulk.created_at),
+        started_at=_iso(progress.started_at),
+        finished_at=_iso(progress.finished_at),
+        seconds_left=-1 if progress.seconds_left is None else progress.seconds_left,
+    )
+
+
+def _iso(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else ""

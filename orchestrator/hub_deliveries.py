@@ -1,0 +1,137 @@
+"""Deliveries at the hub, for operators: which are in doubt, and what is to become of one."""
+
+from typing import Annotated, Literal, cast
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from core.auth import current_caller
+from core.errors import NotFound, Rejected
+from core.operations import Arguments, Operation, asking
+from orchestrator.hub_models import Delivery
+from orchestrator.hub_parts import HubParts
+from orchestrator.hub_views import delivery_view
+from orchestrator.store import settling
+from orchestrator.store.outbound import Delivery as Stored
+from orchestrator.store.outbound import State, get_delivery
+
+_PATH = "/api/deliveries"
+_ONE = f"{_PATH}/{{delivery_id}}"
+
+DeliveryArgument = Annotated[str, Field(max_length=60, description="From reply, send_message or a list")]
+
+
+class DeliveriesSought(Arguments):
+    """Which deliveries."""
+
+    status: Annotated[
+        Literal["scheduled", "queued", "sending", "unknown", "failed", "cancelled"],
+        Field(description="Where they are"),
+    ] = "unknown"
+    channel: Annotated[str, Field(max_length=32, description="Only of this channel")] = ""
+    account: Annotated[str, Field(max_length=32, description="Only of this account")] = ""
+    limit: Annotated[int, Field(ge=1, le=100, description="Rows per page")] = 20
+    cursor: Annotated[
+        str, Field(pattern=r"^\d{0,18}$", description="next_cursor of the page before; empty first")
+    ] = ""
+
+
+class DeliveryLine(Delivery):
+    """A delivery in a list; `given_up` unknown ones wait for an operator's word."""
+
+    text: str = Field(description="what we said")
+    given_up: bool = False
+    bulk_id: str = ""
+
+
+class DeliveryPage(BaseModel):
+    """One page of deliveries, the latest first."""
+
+    deliveries: list[DeliveryLine]
+    next_cursor: str = Field(default="", description="empty on the last page")
+
+
+class DeliveryDesk:
+    """What operators see and decide; agents have get_delivery."""
+
+    def __init__(self, parts: HubParts) -> None:
+        self._parts = parts
+        self._pool = parts.pool
+
+    def operations(self) -> list[Operation]:
+        """Looking first."""
+        listed = asking(DeliveriesSought, self._list)
+        cancel, settle, resend = f"{_ONE}/cancel", f"{_ONE}/settle", f"{_ONE}/resend"
+        return [
+            Operation("list_deliveries", "List deliveries", "GET", _PATH, listed, "read", tool=False),
+            Operation("cancel_delivery", "Cancel", "POST", cancel, self._cancel, "change", tool=False),
+            Operation("settle_delivery", "Settle", "POST", settle, self._settle, "change", tool=False),
+            Operation("resend_delivery", "Send anew", "POST", resend, self._resend, "send", tool=False),
+        ]
+
+    async def _list(self, given: DeliveriesSought) -> DeliveryPage:
+        """List deliveries in a state, the latest first; unknown ones are those of which nobody knows."""
+        found = await settling.listed(
+            self._pool,
+            cast(State, given.status),
+            channel=given.channel,
+            account=given.account,
+            before=int(given.cursor or 0),
+            limit=given.limit,
+        )
+        more = str(found[-1].seq) if len(found) == given.limit else ""
+        return DeliveryPage(deliveries=[_line(one) for one in found], next_cursor=more)
+
+    async def _cancel(self, delivery_id: DeliveryArgument) -> Delivery:
+        """Do not send a message that has not begun, such as a scheduled one; not for replies to turns."""
+        asked = _id(delivery_id)
+        cancelled = await settling.cancel(self._pool, asked, now=self._parts.now())
+        return delivery_view(cancelled or await self._refused(asked, "It has begun, is over, or is a reply"))
+
+    async def _settle(
+        self,
+        delivery_id: DeliveryArgument,
+        outcome: Annotated[Literal["sent", "not_sent"], Field(description="What somebody has seen there")],
+    ) -> Delivery:
+        """Write down what became of an unknown message that nobody looks for any more; nothing is sent."""
+        asked = _id(delivery_id)
+        settled = await settling.settle(self._pool, asked, outcome, by=_caller(), now=self._parts.now())
+        return delivery_view(settled or await self._refused(asked, "It is not unknown, or still looked for"))
+
+    async def _resend(self, delivery_id: DeliveryArgument) -> Delivery:
+        """Send an unknown message anew although the customer may have it; the answer is the new delivery."""
+        asked = _id(delivery_id)
+        made = await settling.resend(self._pool, asked, by=_caller(), now=self._parts.now())
+        if made is None:
+            await self._refused(asked, "It is not unknown, or still looked for")
+            raise NotFound("There is no such delivery.")
+        await self._parts.outbox_bell.ring()
+        return delivery_view(made.delivery)
+
+    async def _refused(self, delivery_id: UUID, why: str) -> Stored:
+        """Raises: NotFound, or Rejected with the state it is in."""
+        found = await get_delivery(self._pool, delivery_id)
+        if found is None:
+            raise NotFound("There is no such delivery.")
+        raise Rejected(f"{why}: its state is {found.state}.")
+
+
+def _id(delivery_id: str) -> UUID:
+    try:
+        return UUID(delivery_id)
+    except ValueError as error:
+        raise NotFound("There is no such delivery.") from error
+
+
+def _caller() -> str:
+    caller = current_caller.get()
+    return caller.name if caller else "operator"
+
+
+def _line(delivery: Stored) -> DeliveryLine:
+    return DeliveryLine(
+        **delivery_view(delivery).model_dump(),
+        text=delivery.text,
+        given_up=delivery.given_up_at is not None,
+        bulk_id=str(delivery.bulk_id or ""),
+    )

@@ -1,0 +1,150 @@
+"""One text, or one each, to many: accepted whole and once, told about, stopped."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from core.errors import ChannelError, NotFound, Rejected
+from orchestrator.store.bulks import Asked, accept_bulk, cancel_bulk, progress
+from tests.integration import test_deliver as delivering
+from tests.integration.test_hub import Agents, opened
+from tests.integration.test_resolve_scene import message
+
+
+@pytest.fixture
+async def agents(redis_url: str, database_url: str) -> AsyncIterator[Agents]:
+    async with opened(redis_url, database_url) as made:
+        for number in range(3):
+            await made.here.resolve(message(f"m{number}", chat=f"c{number}"))
+        yield made
+
+
+async def bulk(agents: Agents, *chats: str, **more: Any) -> dict[str, Any]:
+    given = {"channel": "avito", "chat_ids": list(chats), "text": "всем", **more}
+    return await agents.call("send_bulk", **given)
+
+
+@pytest.mark.promise("bulk")
+async def test_a_bulk_is_accepted_and_what_cannot_be_sent_is_named(agents: Agents) -> None:
+    answer = await bulk(agents, "c0", "c1", "c1", "stranger", "c2", texts=["а", "б", "в", "г", " "], text="")
+
+    assert (answer["status"], answer["total"], answer["refused_count"]) == ("accepted", 2, 3)
+    refused = {(one["chat_id"], one["reason"]) for one in answer["refused"]}
+    assert refused == {("c1", "repeated"), ("stranger", "not_known"), ("c2", "empty_text")}
+    rows = await agents.here.rows(
+        "SELECT external_chat_id, text, lane, bulk_id::text FROM outbound ORDER BY seq"
+    )
+    assert rows == [("c0", "а", 2, answer["bulk_id"]), ("c1", "б", 2, answer["bulk_id"])]
+    said = await agents.here.rows(
+        "SELECT message_text FROM messages_history WHERE direction = 'out' ORDER BY id"
+    )
+    assert said == [("а",), ("б",)]
+
+
+@pytest.mark.promise("bulk")
+async def test_a_conversation_that_a_person_has_gets_none(agents: Agents) -> None:
+    await agents.here.pool.execute(
+        "INSERT INTO pauses (channel, account, external_chat_id, cause, started_at, version)"
+        " VALUES ('avito', 'default', 'c1', 'command', now(), 1)"
+    )
+
+    answer = await bulk(agents, "c0", "c1")
+
+    assert answer["refused"] == [{"chat_id": "c1", "reason": "paused"}]
+
+
+@pytest.mark.promise("bulk")
+async def test_a_key_is_one_bulk(agents: Agents) -> None:
+    first = await bulk(agents, "c0", "c1", idempotency_key="k")
+    again = await bulk(agents, "c0", "c1", idempotency_key="k")
+
+    assert (again["status"], again["bulk_id"]) == ("duplicate", first["bulk_id"])
+    for other in ({"text": "другое"}, {"chat_ids": ["c0"]}):
+        with pytest.raises(ChannelError, match="key"):
+            await bulk(agents, "c0", "c1", **{"idempotency_key": "k", **other})
+    assert await agents.here.value("SELECT count(*) FROM outbound") == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"text": ""}, "text or texts"),
+        ({"texts": ["а"]}, "text or texts"),
+        ({"text": "", "texts": ["а"]}, "not as many"),
+        ({"channel": "nowhere"}, "Cannot write"),
+        ({"text": "", "texts": ["а" * 20_001, "б"]}, "longer than"),
+    ],
+)
+async def test_what_is_wrong_with_a_bulk_is_told_before_anything_is_sent(
+    agents: Agents, given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(Rejected, match=words):
+        await bulk(agents, "c0", "c1", **given)
+    assert await agents.here.value("SELECT count(*) FROM bulks") == 0
+
+
+async def test_a_bulk_that_nobody_knows_is_not_found(agents: Agents) -> None:
+    for bulk_id in ("x", "00000000-0000-0000-0000-000000000000"):
+        with pytest.raises(NotFound):
+            await agents.call("get_bulk", bulk_id=bulk_id)
+        with pytest.raises(NotFound):
+            await agents.call("cancel_bulk", bulk_id=bulk_id)
+
+
+@pytest.mark.promise("bulk")
+async def test_a_bulk_tells_how_far_it_is(redis_url: str, database_url: str) -> None:
+    async with delivering.opened(redis_url, database_url) as post:
+        asked = await _accepted(post, 12)
+
+        assert await _told(post, asked) == ({"queued": 12}, False, False)
+        await post.work()
+        assert await _told(post, asked) == ({"queued": 4, "sent": 8}, True, False)
+        sent_at = datetime.fromtimestamp(post.line.now / 1000, UTC)
+        found = await progress(post.here.pool, asked.id, now=sent_at)
+        assert found is not None
+        assert found.seconds_left == 30
+        await post.work()
+        assert await _told(post, asked) == ({"sent": 12}, True, True)
+
+
+@pytest.mark.promise("bulk")
+async def test_what_has_not_begun_of_a_cancelled_bulk_is_not_sent(redis_url: str, database_url: str) -> None:
+    async with delivering.opened(redis_url, database_url) as post:
+        asked = await _accepted(post, 12)
+        await post.work()
+
+        assert await cancel_bulk(post.here.pool, asked.id, now=post.here.now) == 4
+        while await post.work():
+            pass
+
+        assert len(post.channels.taken) == 8
+        assert await _told(post, asked) == ({"cancelled": 4, "sent": 8}, True, True)
+        said = await post.here.value("SELECT count(*) FROM messages_history WHERE direction = 'out'")
+        assert said == 8
+
+
+async def test_ten_thousand_are_accepted_in_one_breath(redis_url: str, database_url: str) -> None:
+    async with delivering.opened(redis_url, database_url) as post:
+        asked = await _accepted(post, 3, strangers=9_997)
+
+        found = await progress(post.here.pool, asked.id, now=post.here.now)
+        assert found is not None
+        assert (found.bulk.total, len(found.bulk.refused)) == (3, 9_997)
+
+
+async def _accepted(post: delivering.Post, chats: int, strangers: int = 0) -> Asked:
+    for number in range(chats):
+        await post.here.resolve(message(f"m{number}", chat=f"c{number}"))
+    items = [(f"c{number}", f"всем {number}") for number in range(chats + strangers)]
+    asked = Asked(uuid4(), "avito", "default", items)
+    await accept_bulk(post.here.pool, asked, now=post.here.now)
+    return asked
+
+
+async def _told(post: delivering.Post, asked: Asked) -> tuple[dict[str, int], bool, bool]:
+    found = await progress(post.here.pool, asked.id, now=post.here.now)
+    assert found is not None
+    return dict(found.states), found.started_at is not None, found.finished_at is not None
