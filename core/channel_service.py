@@ -29,6 +29,7 @@ from core.ids import AccountId, ChannelName
 from core.inbox import Inbox, Pace
 from core.keys import Keys
 from core.known_chats import KnownChats
+from core.letter_replays import LetterReplays
 from core.media_fetch import MediaFetcher
 from core.observability import Metrics, configure_logging
 from core.operations import Operation
@@ -95,6 +96,7 @@ class _Wiring(Generic[S, C]):
         spool = Spool(Path(made.settings.spool_dir) / f"{made.service.name}.sqlite")
         patience = made.settings.redis_timeout_seconds
         self._inbox = Inbox(self._redis, self._keys, spool, pace=Pace(patience))
+        self._dead = DeadLetters(self._redis, self._keys, secrets=made.secrets)
         self._media = httpx.AsyncClient(timeout=_FETCH_SECONDS, trust_env=False)
         stores = TokenStores(self._redis, self._keys, ChannelName(made.service.channel))
         self._channels = {
@@ -140,7 +142,8 @@ class _Wiring(Generic[S, C]):
             remembered=self._remembered,
             links=self._links,
         )
-        own = made.own_operations(self._channels)
+        letters = self._replays().operations() if self._intake else ()
+        own = [*made.own_operations(self._channels), *letters]
         return ServiceParts(
             name=name,
             title=made.service.title,
@@ -169,13 +172,16 @@ class _Wiring(Generic[S, C]):
             return operation
         return self._pauses.guarding(self._made.service.channel, operation)
 
+    def _replays(self) -> LetterReplays:
+        return LetterReplays(self._channels, self._inbox, self._dead, self._afterwards)
+
     def _webhooks(self) -> Sequence[BaseRoute]:
         name = self._made.service.channel
         return webhook_routes(
             name,
             self._channels,
             self._inbox,
-            DeadLetters(self._redis, self._keys),
+            self._dead,
             count=lambda outcome: self._metrics.webhook_events.labels(name, outcome).inc(),
             listener=self._afterwards,
         )

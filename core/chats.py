@@ -18,6 +18,7 @@ from core.closing import Closing
 from core.deadletters import DeadLetter, door_of, write_letter
 from core.jsontext import read_json
 from core.keys import QueueKeys, chat_part
+from core.problems import without_input
 from core.registry import CHANNEL_NAMES
 from core.scripts import load_script
 
@@ -215,7 +216,7 @@ class Chats(Generic[M]):
             try:
                 messages.append(self._parse(raw))
             except UNREADABLE as error:
-                letters.append(self._letter(raw, "unreadable", _explain(error), now))
+                letters.append(self._letter(raw, "unreadable", explain(error), now))
         return Read(tuple(messages), tuple(letters))
 
     async def ack(
@@ -288,7 +289,7 @@ class Chats(Generic[M]):
         try:
             mended = self._parse(raw).model_dump_json()
         except UNREADABLE as error:
-            return "", self._letter(raw, "unreadable", _explain(error), now)
+            return "", self._letter(raw, "unreadable", explain(error), now)
         return mended, self._letter(
             raw, "refused", f"readable, but over {MAX_BYTES} bytes or a bad chat id", now
         )
@@ -324,9 +325,10 @@ def _lease(row: Any) -> Lease:
     return Lease(member.decode(errors="replace"), token, due_at, opened, last, items, closing.decode())
 
 
-def _explain(error: Exception) -> str:
+def explain(error: Exception) -> str:
     """Why a message cannot be read, without repeating the customer's words."""
     if not isinstance(error, ValidationError):
         return str(error) or type(error).__name__
-    found = error.errors(include_input=False, include_url=False)
-    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'message'}: {each['msg']}" for each in found)
+    found = error.errors(include_url=False, include_context=False)
+    wrong = ((each["loc"], without_input(each["msg"], each.get("input"))) for each in found)
+    return "; ".join(f"{'.'.join(map(str, place)) or 'message'}: {says}" for place, says in wrong)

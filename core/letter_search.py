@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from core.deadletters import DOORS, DeadLetter, written_ms
+from core.deadletters import DOORS, STATES, DeadLetter, written_ms
 from core.keys import Keys, LetterState
 from core.scripts import load_script
 
@@ -15,6 +15,7 @@ from core.scripts import load_script
 _AT_ONCE = 20
 #: Heads that one page looks at; a rare reason among many letters takes more pages, not one long call.
 _PER_PAGE = 2000
+_LENGTHS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,15 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """Letters, their bytes, and when the oldest was written (Unix ms)."""
+
+    count: int
+    size: int
+    oldest_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class HeadPage:
     """`next_cursor` is "" on the last page; a page may hold fewer heads than asked for, also none."""
 
@@ -64,6 +74,7 @@ class LetterSearch:
         self._redis = redis
         self._keys = keys
         self._heads = load_script(redis, "letter_heads")
+        self._mentions = load_script(redis, "letter_mentions")
 
     async def page(self, sought: Sought, *, limit: int, cursor: str = "", oldest: bool = False) -> HeadPage:
         """The newest first, or the oldest; `cursor` is that of the page before."""
@@ -78,6 +89,44 @@ class LetterSearch:
                     return HeadPage(found, places[looked - 1][0] if looked < len(places) else "")
         return HeadPage(found, places[_PER_PAGE - 1][0] if len(places) > _PER_PAGE else "")
 
+    async def about(self, channel: str, chat: str, message: str) -> list[Head]:
+        """Letters of that message. A webhook's body is only known to name both ids somewhere."""
+        named = [
+            head
+            for head in await self._mentioning("incoming", (message, chat))
+            if (head.letter.channel, head.letter.chat, head.letter.message) == (channel, chat, message)
+        ]
+        return named + await self._mentioning(f"webhook:{channel}", (message, chat))
+
+    async def about_delivery(self, delivery_id: str) -> list[Head]:
+        """Letters of that delivery, also those that an edit has given another id."""
+        return await self._mentioning("outgoing", (delivery_id,))
+
+    async def _mentioning(self, door: str, words: Sequence[str]) -> list[Head]:
+        """Of the newest letters of each state those that hold all these words, the newest first."""
+        found: list[Head] = []
+        for state in STATES:
+            places = (await self._places(Sought(door, state=state), "", oldest=False))[:_PER_PAGE]
+            for first in range(0, len(places), _AT_ONCE):
+                ids = [letter_id for letter_id, _ in places[first : first + _AT_ONCE]]
+                args: list[str | int] = [len(words), *words, *ids]
+                hits = await self._mentions(keys=[self._keys.letters(door, state)], args=args)
+                heads = await self._read(state, [(ids[place - 1], door) for place in hits])
+                found += filter(None, heads)
+        return found
+
+    async def measure(self, door: str, state: LetterState) -> Measure:
+        """How many letters lie there, since when, and how much of Redis they take."""
+        key = self._keys.letters(door, state)
+        ids = [_text(raw) for raw in await self._redis.hkeys(key)]
+        size = 0
+        for first in range(0, len(ids), _LENGTHS_AT_ONCE):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for letter_id in ids[first : first + _LENGTHS_AT_ONCE]:
+                    pipe.hstrlen(key, letter_id)
+                size += sum(await pipe.execute())
+        return Measure(len(ids), size, written_ms(min(ids)) if ids else None)
+
     async def _places(self, sought: Sought, cursor: str, *, oldest: bool) -> list[tuple[str, str]]:
         """(letter id, door) of every letter of the right door and age, in the order of the page."""
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -87,7 +136,7 @@ class LetterSearch:
         places = [
             (letter_id, door)
             for door, ids in zip(sought.doors, answers, strict=True)
-            for letter_id in (raw.decode() for raw in ids)
+            for letter_id in map(_text, ids)
             if sought.is_old_enough(letter_id) and _comes_after(letter_id, cursor, oldest=oldest)
         ]
         return sorted(places, reverse=not oldest)
@@ -101,6 +150,10 @@ class LetterSearch:
             answers = await self._heads(keys=[self._keys.letters(door, state)], args=ids)
             heads.update(zip(ids, map(_head, answers), strict=True))
         return [heads[letter_id] for letter_id, _ in places]
+
+
+def _text(raw: bytes | str) -> str:
+    return raw.decode() if isinstance(raw, bytes) else raw
 
 
 def _comes_after(letter_id: str, cursor: str, *, oldest: bool) -> bool:

@@ -102,7 +102,7 @@ def from_channel_error(error: ChannelError) -> Response:
 def from_validation_error(error: ValidationError) -> Response:
     """422 with every wrong field and what is wrong with it, without the values that were sent."""
     errors = [
-        {"field": _field(mistake["loc"]), "message": _without_input(mistake["msg"], mistake.get("input"))}
+        {"field": _field(mistake["loc"]), "message": without_input(mistake["msg"], mistake.get("input"))}
         for mistake in error.errors(include_url=False, include_context=False)
     ]
     named = ", ".join(dict.fromkeys(mistake["field"] for mistake in errors))
@@ -113,7 +113,7 @@ def _field(location: Sequence[int | str]) -> str:
     return ".".join(str(step) for step in location) or "body"
 
 
-def _without_input(message: str, given: object) -> str:
+def without_input(message: str, given: object) -> str:
     """Validators of ours and of the standard library like to quote what they refuse."""
     shown = str(given)
 

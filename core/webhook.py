@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from core.channel import Arrival, Channel, Normalized, ShakesHands, WebhookRequest
+from core.deadletters import About
 from core.echoes import storage_errors
 from core.errors import StorageDown
 from core.ids import DEFAULT_ACCOUNT, AccountId
@@ -41,7 +42,9 @@ class Intake(Protocol):
 class Burial(Protocol):
     """Where unreadable bodies go (core/deadletters.py)."""
 
-    async def bury(self, door: str, reason: str, detail: str, payload: bytes) -> object: ...
+    async def bury(
+        self, door: str, reason: str, detail: str, payload: bytes, about: About | None = None
+    ) -> object: ...
 
 
 class Listener(Protocol):
@@ -157,7 +160,7 @@ class _Door:
         try:
             parsed = read_json(body)
         except (UnreadableJSON, RecursionError) as error:
-            await self._bury("unreadable_json", str(error), body)
+            await self._bury("unreadable_json", str(error), body, channels)
             if not _may_be_json(content_type):
                 raise Problem(problem(415, "not_json", "Send application/json.")) from error
             return
@@ -165,9 +168,9 @@ class _Door:
             return
         meanings = [await self._store(channel, parsed, body) for channel in channels]
         if unknown := dict.fromkeys(meaning.unknown for meaning in meanings if meaning.unknown):
-            await self._bury("unknown_payload", "; ".join(unknown), body)
+            await self._bury("unknown_payload", "; ".join(unknown), body, channels)
         if nobodys := frozenset.intersection(*(meaning.foreign for meaning in meanings)):
-            await self._bury("other_account", ", ".join(sorted(nobodys))[:200], body)
+            await self._bury("other_account", ", ".join(sorted(nobodys))[:200], body, channels)
 
     async def _store(self, channel: Channel, parsed: Any, body: bytes) -> Normalized:
         """Queue what the body means to this account; its meaning, and nothing when that breaks our code."""
@@ -181,14 +184,15 @@ class _Door:
             raise
         except Exception as error:  # noqa: BLE001  # a body that breaks our code must not be repeated for ever
             structlog.get_logger().exception("normalize_failed", channel=self.name, account=channel.account)
-            await self._bury("normalize_failed", type(error).__name__, body)
+            await self._bury("normalize_failed", type(error).__name__, body, [channel])
             return Normalized()
         return meaning
 
-    async def _bury(self, reason: str, detail: str, body: bytes) -> None:
+    async def _bury(self, reason: str, detail: str, body: bytes, channels: Sequence[Channel]) -> None:
+        about = About(channel=self.name, account=",".join(channel.account for channel in channels))
         with storage_errors():
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self.dead.bury(f"webhook:{self.name}", reason, detail, body)
+                await self.dead.bury(f"webhook:{self.name}", reason, detail, body, about)
         self.count("dead_letter")
 
 

@@ -20,6 +20,9 @@ from launcher.settings import LauncherSettings
 
 _OLDEST = (3, 11)
 _PRIVATE = 0o600
+_DAY_SECONDS = 24 * 3600
+_LONGEST_LETTER_SECONDS = 2 * _DAY_SECONDS
+_MOST_LETTER_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +123,16 @@ def _info(service: Service, url: str, state: Path, http: httpx.Client) -> dict[s
 
 
 def _troubles(info: dict[str, Any]) -> Iterator[str]:
-    """A sentence for everything that is wrong with an account of a channel."""
+    """A sentence for everything that is wrong with an account of a channel, or with the dead letters."""
     for account, seen in info.get("accounts", {}).items():
         for trouble in seen.get("troubles", []):
             yield f"account {account}: {trouble['code']}: {trouble['detail']}"
+    letters = info.get("dead_letters", {})
+    if letters.get("oldest_seconds", 0) > _LONGEST_LETTER_SECONDS:
+        days = letters["oldest_seconds"] / _DAY_SECONDS
+        yield f"{letters['waiting']} dead letters wait, the oldest for {days:.0f} days: eldoleado dead list"
+    if letters.get("bytes", 0) > _MOST_LETTER_BYTES:
+        yield f"dead letters take {letters['bytes'] >> 20} MB of Redis: eldoleado dead purge"
 
 
 def _version(service: Service, info: dict[str, Any]) -> str:

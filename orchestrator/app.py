@@ -13,11 +13,14 @@ from core.bell import Bell
 from core.chats import Chats
 from core.clock import Clock
 from core.collector import Collector
+from core.deadletters import DeadLetters
 from core.dispatcher import Dispatcher, Work
 from core.keys import Keys
+from core.letter_search import LetterSearch
 from core.messages import IncomingMessage
 from core.observability import Metrics
 from core.pauses import Pauses
+from core.settings import secret_texts
 from orchestrator.channels import Channels
 from orchestrator.clockwork import Clockwork
 from orchestrator.close_now import Gathering
@@ -28,6 +31,7 @@ from orchestrator.fair_share import FairShare
 from orchestrator.gauges import Gauges
 from orchestrator.hub import Hub
 from orchestrator.hub_parts import HubParts
+from orchestrator.letter_gauges import LetterGauges, dead_letters
 from orchestrator.letters import Letters
 from orchestrator.manifests import Manifests
 from orchestrator.media_links import media_paths
@@ -35,10 +39,12 @@ from orchestrator.media_side import MediaSide
 from orchestrator.pause_news import PauseNews
 from orchestrator.reach import Reach
 from orchestrator.remembered import RememberedFacts
+from orchestrator.resending import Resending
 from orchestrator.resolver import Resolver
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.store.pool import Pool
 from orchestrator.timing import windows_of
+from orchestrator.trace import Tracing
 from orchestrator.waking import Waking
 
 #: Messages of so many seconds are moved at once: fewer calls, and nothing beside a silence of seconds.
@@ -85,6 +91,7 @@ class Orchestrator:
         self._turns_bell = Bell(redis, keys.bell("turns"))
         self._outbox_bell = Bell(redis, keys.bell("outbox"))
         self._pause_news = PauseNews(pool, Pauses(redis, keys, clock), clock)
+        self._letter_search = LetterSearch(redis, keys)
         self._incoming = _incoming(settings, redis, keys)
         self._departures = Departures(
             DepartureParts(
@@ -165,6 +172,7 @@ class Orchestrator:
             *self._waking.loops(),
             self._pause_news.run(),
             Clockwork(self._pool, self._settings.rules, turns_bell=self._turns_bell, clock=self._clock).run(),
+            LetterGauges(self.metrics, self._letter_search, self._clock).run(),
         ]
 
     def _queues(self) -> dict[str, Chats[Any]]:
@@ -205,7 +213,8 @@ class Orchestrator:
                 files=self._media.links,
                 pause_news=self._pause_news,
                 rules=self._settings.rules,
-                letters=Letters(self._redis, self._keys, clock=self._clock),
+                letters=self._letters(),
+                tracing=Tracing(self._pool, self._redis, self._keys, self._letter_search),
                 collects=self._settings.in_flight == "collect",
             )
         )
@@ -213,6 +222,16 @@ class Orchestrator:
     def _stop(self) -> None:
         self._hub.stop()
         self._waking.stop()
+
+    def _letters(self) -> Letters:
+        outgoing = self._keys.outgoing.source
+        return Letters(
+            DeadLetters(self._redis, self._keys, self._clock, secrets=secret_texts(self._settings)),
+            self._letter_search,
+            self._channels,
+            Resending(self._pool, outgoing, bell=self._outbox_bell, clock=self._clock),
+            self._keys.incoming.source,
+        )
 
     async def _health(self) -> Mapping[str, Any]:
         return {"status": "ok", "service": "orchestrator"}
@@ -232,6 +251,7 @@ class Orchestrator:
             "queues": {name: vars_of(await chats.stats()) for name, chats in self._queues().items()},
             "breakers": self._departures.breakers(),
             "waking": await self._waking.state(),
+            "dead_letters": await dead_letters(self._letter_search, self._clock),
         }
 
 

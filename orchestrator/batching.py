@@ -64,7 +64,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What happened in one chat: `items` were said, `changes` concern messages from before the batch."""
+    """What happened in one chat: `items` were said, `changes` concern messages from before the batch.
+
+    `gathered_at` is when the first of them was collected, `due_at` when the gathering ended.
+    """
 
     channel: ChannelName
     account: AccountId
@@ -73,6 +76,8 @@ class Batch:
     changes: tuple[IncomingMessage, ...]
     closed_by: ClosedBy
     context: ChatContext = field(default=ChatContext())
+    gathered_at: datetime | None = None
+    due_at: datetime | None = None
 
     @property
     def texts(self) -> list[str]:

@@ -75,6 +75,11 @@ class Channels:
         """Who a customer is, as the vendor knows them."""
         return await self._ask(Profile, channel, account, f"/api/users/{_segment(user_id)}")
 
+    async def replay_letter(self, channel: str, letter_id: str, by: str) -> dict[str, Any]:
+        """Let the channel read a dead letter of its webhook once more (core/letter_replays.py)."""
+        path = f"/api/dead-letters/{_segment(letter_id)}/replay"
+        return await self._call("POST", channel, path, json={"by": by}, timeout=SEND_TIMEOUT)
+
     async def info(self, channel: str) -> dict[str, Any]:
         """What the channel says of itself."""
         return await self._call("GET", channel, "/info")

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -50,7 +51,9 @@ class Debouncer:
         closed_by = why_closed(lease, self._chats.windows, read.messages)
         for messages in by_chat(read.messages):
             linked, context = await self._enricher.enrich(messages)
-            letters += await self._resolve(gather(linked, closed_by=closed_by, context=context), linked)
+            batch = gather(linked, closed_by=closed_by, context=context)
+            timed = replace(batch, gathered_at=_moment(lease.opened), due_at=_moment(lease.due_at))
+            letters += await self._resolve(timed, linked)
         self._metrics.dead_letters.labels("incoming").inc(len(letters))
         if not await self._chats.ack(lease, len(lease.items), self._clock.now_ms(), letters=letters):
             log.warning("batch_lease_lost", chat=lease.member)
@@ -59,8 +62,7 @@ class Debouncer:
         """Store the batch of these messages; letters for those that can never be stored."""
         now = self._clock.now_ms()
         try:
-            at = datetime.fromtimestamp(now / 1000, UTC)
-            resolved = await self._resolver.resolve(batch, now=at)
+            resolved = await self._resolver.resolve(batch, now=_moment(now))
         except Unstorable as error:
             if len(messages) == 1:
                 return [_letter(messages[0], error, now)]
@@ -84,8 +86,13 @@ class Debouncer:
         letters: list[DeadLetter] = []
         for message in messages:
             alone = gather([message], closed_by=batch.closed_by, context=batch.context)
-            letters += await self._resolve(alone, [message])
+            timed = replace(alone, gathered_at=batch.gathered_at, due_at=batch.due_at)
+            letters += await self._resolve(timed, [message])
         return letters
+
+
+def _moment(unix_ms: int) -> datetime:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC)
 
 
 def by_chat(messages: Iterable[IncomingMessage]) -> list[list[IncomingMessage]]:

@@ -131,9 +131,13 @@ def novelty(batch: Batch, turn_of: Mapping[MessageKey, int | None]) -> Novelty:
 
 async def write(connection: Connection, news: Sequence[tuple[Novelty, Place]], now: datetime) -> None:
     """Add the new items and apply the changes, each kind in one statement."""
-    rows = [_row(item, place) for novelty, place in news for item in novelty.items]
+    rows = [
+        (*_row(item, place), item.message.received_at, novelty.batch.gathered_at, novelty.batch.due_at)
+        for novelty, place in news
+        for item in novelty.items
+    ]
     if rows:
-        await connection.execute(sql("write_messages"), *_columns(rows, 19), now)
+        await connection.execute(sql("write_messages"), *_columns(rows, 22), now)
 
 
 async def change(connection: Connection, news: Sequence[Novelty], now: datetime) -> None:
@@ -274,6 +278,10 @@ def _meta(item: Item, *, by_another: bool) -> str:
     meta = message.meta.model_dump(mode="json", exclude_defaults=True)
     if message.client_phone and not is_e164(message.client_phone):
         meta["client_phone"] = message.client_phone
+    if message.event_key:
+        meta["event_key"] = message.event_key
+    if message.spooled:
+        meta["spooled"] = True
     if item.reaction:
         meta["reaction"] = item.reaction
     if by_another:

@@ -7,6 +7,7 @@ from orchestrator.hub_deliveries import DeliveryDesk
 from orchestrator.hub_letters import LetterDesk
 from orchestrator.hub_parts import HubParts
 from orchestrator.hub_takeover import TakeoverDesk
+from orchestrator.hub_trace import TraceDesk
 from orchestrator.hub_turns import TurnDesk
 from orchestrator.hub_writing import Writing
 
@@ -23,6 +24,7 @@ class Hub:
         self._letters = LetterDesk(parts)
         self._deliveries = DeliveryDesk(parts)
         self._bulks = BulkDesk(parts)
+        self._trace = TraceDesk(parts)
 
     def stop(self) -> None:
         """The process ends: nobody is kept waiting."""
@@ -42,4 +44,5 @@ class Hub:
             *self._bulks.operations(),
             *self._deliveries.operations(),
             *self._letters.operations(),
+            *self._trace.operations(),
         ]

@@ -14,6 +14,7 @@ from orchestrator.pause_news import TellsPauses
 from orchestrator.reach import FindsWay
 from orchestrator.rules import Rules
 from orchestrator.store.pool import Pool
+from orchestrator.trace import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class HubParts:
     manifests: KnowsManifests
     pause_news: TellsPauses
     letters: Letters
+    tracing: Tracing
     collects: bool = False
     files: ShowsMedia = field(default_factory=VendorsLinks)
     rules: Rules = field(default_factory=Rules)

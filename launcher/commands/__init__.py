@@ -1,9 +1,10 @@
 """What operators can do: a file per noun."""
 
 from launcher.command import Command
-from launcher.commands import bulks, conversations, dead, deliveries
+from launcher.commands import bulks, conversations, dead, deliveries, trace
 
 COMMANDS: tuple[Command, ...] = (
+    *trace.COMMANDS,
     *dead.COMMANDS,
     *deliveries.COMMANDS,
     *bulks.COMMANDS,

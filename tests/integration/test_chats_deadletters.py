@@ -58,7 +58,8 @@ async def test_a_letter_is_replayed_once(letters: DeadLetters, redis: Redis) -> 
     assert await letters.count("incoming") == 0
 
 
-async def test_a_letter_can_be_discarded(letters: DeadLetters) -> None:
+async def test_a_letter_can_be_purged(letters: DeadLetters) -> None:
     letter_id = await letters.bury("incoming", "r", "", b"")
-    assert await letters.discard("incoming", letter_id)
-    assert not await letters.discard("incoming", letter_id)
+    assert await letters.purge(letter_id)
+    assert not await letters.purge(letter_id)
+    assert await letters.find(letter_id) is None

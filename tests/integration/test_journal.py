@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from core.messages import OutgoingMessage
 from orchestrator.store import outbound
+from orchestrator.store.outbound import Failure
 from orchestrator.turns import commit_silence, release
 from tests.integration.test_resolve_scene import Scene, at, message, scene
 
@@ -59,9 +60,8 @@ class Sending:
 
     async def end(self, mark: Any, code: str, *, counted: bool = True) -> None:
         self.here.pass_time(2)
-        await mark(
-            self.here.pool, self.message.id, code=code, detail="said", counted=counted, now=self.here.now
-        )
+        failure = Failure(code, "said", counted=counted)
+        await mark(self.here.pool, self.message.id, failure, now=self.here.now)
 
     async def sent(self) -> None:
         self.here.pass_time(2)

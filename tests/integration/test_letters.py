@@ -10,6 +10,8 @@ from redis.asyncio import Redis
 from core.deadletters import About, DeadLetters
 from core.keys import Keys
 from core.letter_search import LetterSearch, Sought
+from core.observability import Metrics
+from orchestrator.letter_gauges import LetterGauges, dead_letters
 from tests.integration.chats_fixture import SECOND, T0, ManualClock
 
 HOUR = 3600 * SECOND
@@ -102,3 +104,45 @@ async def test_a_letter_says_what_it_is_about(redis_url: str, payload: bytes, ab
         letter = await box.letters.get("incoming", await box.bury(payload))
         assert letter is not None
         assert " ".join((letter.channel, letter.account, letter.chat, letter.message)) == about
+
+
+@pytest.mark.promise("letters-counted")
+async def test_count_age_and_bytes_of_every_door_are_measured(redis_url: str) -> None:
+    async with opened(redis_url) as box:
+        metrics = Metrics()
+        gauges = LetterGauges(metrics, box.search, box.clock)
+        for payload in (b"x" * 1000, b"y"):
+            await box.bury(payload, "outgoing")
+        moved = await box.letters.find(await box.bury(b"z", "outgoing"))
+        assert moved is not None
+        await box.letters.replayed(moved, by="anna")
+        box.clock.move(HOUR)
+        await gauges.measure()
+
+        def value(name: str, **labels: str) -> float | None:
+            return metrics.registry.get_sample_value(f"eldoleado_letters{name}", labels)
+
+        assert value("", door="outgoing", state="waiting") == 2
+        assert value("", door="outgoing", state="replayed") == 1
+        assert value("", door="webhook:vk", state="waiting") == 0
+        assert value("_oldest_seconds", door="outgoing") == 3602
+        assert value("_oldest_seconds", door="incoming") == 0
+        size = value("_bytes", door="outgoing", state="waiting")
+        assert size is not None
+        assert 1000 < size < 2000
+        told = await dead_letters(box.search, box.clock)
+        assert (told["waiting"], told["oldest_seconds"]) == (2, 3602)
+        assert told["bytes"] > size
+
+
+@pytest.mark.promise("letters-counted")
+async def test_the_gauges_fall_again(redis_url: str) -> None:
+    async with opened(redis_url) as box:
+        metrics = Metrics()
+        gauges = LetterGauges(metrics, box.search, box.clock)
+        letter_id = await box.bury(b"x")
+        await gauges.measure()
+        await box.letters.purge(letter_id)
+        await gauges.measure()
+        labels = {"door": "incoming", "state": "waiting"}
+        assert metrics.registry.get_sample_value("eldoleado_letters", labels) == 0

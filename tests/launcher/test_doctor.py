@@ -97,3 +97,26 @@ def test_the_troubles_of_an_account_are_told(tmp_path: Path) -> None:
 
     assert not found.fine
     assert found.says == "account shop: session_lost: Scan the code again."
+
+
+@pytest.mark.parametrize(
+    ("letters", "says"),
+    [
+        (
+            {"waiting": 3, "oldest_seconds": 400_000, "bytes": 10},
+            "3 dead letters wait, the oldest for 5",
+        ),
+        ({"waiting": 1, "oldest_seconds": 60, "bytes": 300 << 20}, "dead letters take 300 MB of Redis"),
+        ({"waiting": 1, "oldest_seconds": 60, "bytes": 10}, ""),
+    ],
+)
+def test_dead_letters_that_nobody_looks_at_are_told(
+    tmp_path: Path, letters: dict[str, int], says: str
+) -> None:
+    """They have no cap: each is kept whole until somebody purges it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        environ = {"ORCHESTRATOR_PORT": str(taken.getsockname()[1])}
+        told = {"version": "1.2.3", "dead_letters": letters}
+        found = findings(tmp_path, environ, told=told)["orchestrator"]
+    assert found.fine == (not says)
+    assert found.says.startswith(says)

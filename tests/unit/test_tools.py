@@ -50,7 +50,8 @@ def _channel(service: Service) -> Sequence[Operation]:
 
 def _hub() -> Sequence[Operation]:
     nothing = cast(Any, None)
-    rest = dict.fromkeys(("gathering", "reach", "manifests", "letters", "pause_news"), nothing)
+    names = ("gathering", "reach", "manifests", "letters", "tracing", "pause_news")
+    rest = dict.fromkeys(names, nothing)
     parts = HubParts(nothing, nothing, nothing, nothing, channels=(), lease_seconds=1, **rest)
     return Hub(parts).operations()
 
@@ -69,7 +70,7 @@ SERVERS: dict[str, Callable[[], Sequence[Operation]]] = {
     "everything": _everything,
 }
 #: A messenger that can do more is told more of.
-MOST_TOOLS = dict.fromkeys(CHANNEL_SERVERS, 18) | {"hub": 13, "everything": 17}
+MOST_TOOLS = dict.fromkeys(CHANNEL_SERVERS, 18) | {"hub": 20, "everything": 17}
 
 
 async def _listed(name: str) -> list[dict[str, Any]]:

@@ -23,19 +23,20 @@ WITH written AS (
     INSERT INTO messages_history (
         client_id, appeal_id, turn_id, channel, account, external_chat_id, external_message_id,
         direction, sender, event, message_type, message_text, media, meta, reply_to,
-        sent_at, edited_at, deleted_at, external_user_id, created_at
+        sent_at, edited_at, deleted_at, external_user_id, received_at, gathered_at, due_at, created_at
     )
     SELECT client_id, appeal_id, turn_id, channel, account, external_chat_id, external_message_id,
         direction, sender, event, message_type, message_text, media::jsonb, meta::jsonb, reply_to,
-        sent_at, edited_at, deleted_at, external_user_id, $20::timestamptz
+        sent_at, edited_at, deleted_at, external_user_id, received_at, gathered_at, due_at, $23::timestamptz
     FROM unnest(
         $1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
-        $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::text[]
+        $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::text[],
+        $20::timestamptz[], $21::timestamptz[], $22::timestamptz[]
     ) WITH ORDINALITY AS new (
         client_id, appeal_id, turn_id, channel, account, external_chat_id, external_message_id,
         direction, sender, event, message_type, message_text, media, meta, reply_to,
-        sent_at, edited_at, deleted_at, external_user_id, ord
+        sent_at, edited_at, deleted_at, external_user_id, received_at, gathered_at, due_at, ord
     )
     ORDER BY ord
     ON CONFLICT ON CONSTRAINT messages_vendor_id DO NOTHING
