@@ -195,9 +195,13 @@ class Case:
         client = await self.here.value("SELECT client_id FROM appeals WHERE id = $1", self.id)
         there = f"there-{self.name}"
         await self.here.resolve(message(there, chat=there, external_user_id=there, channel="whatsapp"))
-        await self.here.pool.execute(
-            "UPDATE appeals SET client_id = $1 WHERE external_chat_id = $2", client, there
-        )
+        for table, column in (
+            ("appeals", "external_chat_id"),
+            ("messages_history", "external_chat_id"),
+            ("identities", "external_user_id"),
+        ):
+            query = f"UPDATE {table} SET client_id = $1 WHERE {column} = $2"  # noqa: S608  # names of ours
+            await self.here.pool.execute(query, client, there)
         async with self.here.pool.acquire() as connection, connection.transaction():
             way = Way("whatsapp", "default", there)
             await ways.go(connection, way, client_id=client, appeal_id=self.id, now=self.here.now)
