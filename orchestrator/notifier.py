@@ -18,7 +18,7 @@ from orchestrator.store.pool import Pool
 _SWEEP_SECONDS = 1.0
 #: Turns that have waited longer are looked through less often: all of them would be many in a rush.
 _RECENT = timedelta(minutes=1)
-_EVERYTHING_MS = 10_000
+_EVERYTHING_MS = 5_000
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 

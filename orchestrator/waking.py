@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
+import asyncpg
 from redis.asyncio import Redis
 from starlette.routing import Route
 
@@ -88,7 +89,13 @@ class Waking:
         self._events.stop()
 
     async def state(self) -> Mapping[str, Any]:
-        """For /info: whom we tell, and what is still to be told."""
+        """For /info: whom we tell, and what is still to be told; nothing of it while the database is away."""
+        try:
+            return await self._state()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            return {"error": type(error).__name__}
+
+    async def _state(self) -> Mapping[str, Any]:
         backlog = await self._desk.backlog()
         webhook = await self._desk.state() if self._target else None
         return {

@@ -2,12 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
 import pytest
 from mcp.server.subscriptions import ServerEvent
 
+from core.keys import Keys
+from core.observability import Metrics
 from orchestrator.notifier import Notifier
 from orchestrator.store.notices import Notice, Way
+from orchestrator.waking import Waking
+from orchestrator.waking_settings import WakingSettings
 from tests.integration.test_hub import LEASE, lease
 from tests.integration.waking_fixture import STREAM, Wakes, waking
 
@@ -131,6 +136,24 @@ async def test_a_turn_behind_another_one_of_its_chat_is_told_when_it_may_be_take
     assert await wakes.told() == [first, second]
 
 
+async def test_a_turn_of_a_chat_that_a_person_has_is_told_when_the_pause_is_over(wakes: Wakes) -> None:
+    """Nothing runs at the moment at which its time is up: the turns themselves say what may be leased."""
+    [turn] = await wakes.customer("a")
+    await wakes.pool.execute(
+        "INSERT INTO pauses (channel, account, external_chat_id, cause, started_at, until, version) "
+        "VALUES ('avito', 'default', 'a', 'command', $1, $2, 1)",
+        wakes.agents.here.now,
+        wakes.agents.here.now + timedelta(hours=1),
+    )
+    announcer = wakes.announcer()
+    await announcer.tell_all()
+    assert await wakes.told() == []
+    await wakes.pass_time(3601)
+    await announcer.tell_all()
+
+    assert await wakes.told() == [turn]
+
+
 async def test_a_turn_that_was_taken_meanwhile_is_not_told(wakes: Wakes) -> None:
     await wakes.customer("a")
     dying = Dies()
@@ -197,3 +220,15 @@ async def test_the_loop_is_woken_by_the_bell_and_ends_when_cancelled(wakes: Wake
     await asyncio.wait([loop])
 
     assert loop.cancelled()
+
+
+async def test_the_state_is_told_also_while_the_database_is_away(wakes: Wakes) -> None:
+    """/info must say so instead of failing."""
+    parts, settings = wakes.agents.hub.parts, WakingSettings()
+    waking = Waking(settings, parts, wakes.redis, Keys(), Metrics())
+    told = await waking.state()
+    await wakes.pool.close()
+    away = await waking.state()
+
+    assert told == {"agent_webhook": None, "not_told": {}}
+    assert away == {"error": "InterfaceError"}

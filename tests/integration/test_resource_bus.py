@@ -1,0 +1,87 @@
+"""Who watches a resource hears of a change in every replica, once; an outage of Redis stops nobody."""
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+
+from mcp.server.subscriptions import ResourceUpdated, ServerEvent, ToolsListChanged
+
+from core.resource_bus import ResourceBus
+from tests.integration.intake_fixture import connect
+
+KEY = "changes:test"
+INBOX = ResourceUpdated(uri="inbox://turns")
+
+
+class Watcher:
+    """One who watches at a bus, and what they heard."""
+
+    def __init__(self, bus: ResourceBus) -> None:
+        self.heard: list[ServerEvent] = []
+        self._new = asyncio.Event()
+        self.leave = bus.subscribe(self._hear)
+
+    async def hears(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.heard) < count:
+                self._new.clear()
+                await self._new.wait()
+
+    def _hear(self, event: ServerEvent) -> None:
+        self.heard.append(event)
+        self._new.set()
+
+
+async def test_a_change_is_heard_once_by_every_replica(redis_url: str) -> None:
+    async with connect(redis_url) as redis, AsyncExitStack() as stack:
+        buses = [ResourceBus(redis, KEY) for _ in range(3)]
+        watchers = [Watcher(bus) for bus in buses]
+        for bus in buses:
+            await stack.enter_async_context(bus.listening())
+        while (await redis.pubsub_numsub(KEY))[0][1] < len(buses):
+            pass
+
+        await buses[0].changed("inbox://turns")
+        await buses[1].changed("chat://1")
+
+        for watcher in watchers:
+            await watcher.hears(2)
+    assert [sorted(getattr(event, "uri", "") for event in one.heard) for one in watchers] == [
+        ["chat://1", "inbox://turns"]
+    ] * 3
+
+
+async def test_who_has_left_hears_nothing_more(redis_url: str) -> None:
+    async with connect(redis_url) as redis:
+        bus = ResourceBus(redis, KEY)
+        gone, stays = Watcher(bus), Watcher(bus)
+        gone.leave()
+        gone.leave()
+        await bus.publish(INBOX)
+
+    assert (gone.heard, stays.heard) == ([], [INBOX])
+
+
+async def test_a_change_of_a_list_is_told_here_alone(redis_url: str) -> None:
+    """Our lists are the same in every replica and never change."""
+    async with connect(redis_url) as redis:
+        bus, other = ResourceBus(redis, KEY), ResourceBus(redis, KEY)
+        here, there = Watcher(bus), Watcher(other)
+        async with other.listening():
+            await bus.publish(ToolsListChanged())
+            await bus.publish(INBOX)
+            await here.hears(2)
+
+    assert ToolsListChanged() not in there.heard
+
+
+async def test_while_redis_is_away_those_here_are_told_all_the_same() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    async with connect(f"redis://127.0.0.1:{port}/0") as redis:
+        bus = ResourceBus(redis, KEY)
+        watcher = Watcher(bus)
+        await bus.publish(INBOX)
+
+    assert watcher.heard == [INBOX]
