@@ -1,0 +1,82 @@
+"""The model test at length: `python -m tests.prove`, also `make prove`.
+
+A failure prints the steps that lead to it, the shortest that were found, and how to see them again.
+"""
+
+import argparse
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
+from pathlib import Path
+
+from launcher.engines import Engines
+from launcher.settings import LauncherSettings
+from tests.engines_fixture import database, empty_redis
+from tests.prove.share import Done, Share, run_share
+from tests.prove.tally import summary, table_of_cuts, together
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run it all; the exit code."""
+    given = _parser().parse_args(arguments)
+    chosen = LauncherSettings()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="prove-") as folder:
+        engines = Engines(Path(folder), redis_binary=chosen.redis_server, pg_bin=chosen.pg_bin).start()
+        try:
+            done = _run(engines, given)
+        finally:
+            engines.stop()
+            engines.postgres.discard()
+    total = together(one.tally for one in done)
+    for one in done:
+        if one.failure:
+            again = f"python -m tests.prove --jobs 1 --seed {one.share.seed} --examples {one.share.examples}"
+            _say(one.failure, f"See it again: {again}")
+    if any(one.failure for one in done):
+        return 1
+    _say(summary(total, seed=given.seed, seconds=time.monotonic() - began), "", table_of_cuts(total))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.prove", description=__doc__)
+    parser.add_argument("--examples", type=int, default=10_000, help="random histories in all")
+    parser.add_argument("--steps", type=int, default=30, help="steps of a history")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="that of an earlier run")
+    parser.add_argument("--blob", default="", help="what hypothesis prints of one failure")
+    return parser
+
+
+def _run(engines: Engines, given: argparse.Namespace) -> list[Done]:
+    _say(f"seed {given.seed}")
+    with ExitStack() as databases, ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
+        shares = [
+            Share(
+                number,
+                given.jobs,
+                given.examples // given.jobs,
+                given.steps,
+                given.seed + number,
+                given.blob,
+                empty_redis(engines),
+                databases.enter_context(database(engines)),
+            )
+            for number in range(given.jobs)
+        ]
+        return list(pool.map(run_share, shares))
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,107 @@
+"""The promises about what we say, asked of the facts: each check yields what is wrong, by promise."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tests.prove.facts import SENT, Facts, place_of
+
+
+def a_turn_has_at_most_one_reply(facts: Facts) -> Iterator[str]:
+    """An answered turn one, every other none; a merged one asks nothing any more."""
+    replies, asked = Counter(row["turn_id"] for row in facts.replies), facts.in_turns()
+    for number, turn in facts.turns.items():
+        if replies[number] != (turn["status"] == "answered"):
+            yield f"one-reply: the turn {number} ({turn['status']}) has {replies[number]} replies"
+        if turn["status"] == "merged" and asked[number]:
+            yield f"one-turn: the merged turn {number} has {asked[number]}"
+
+
+def a_reply_is_of_who_held_the_turn(facts: Facts) -> Iterator[str]:
+    """And has seen all that the turn asks, unless it was forced."""
+    asked = facts.in_turns()
+    for row in facts.replies:
+        answer = facts.answers.get(row["text"])
+        if answer is None or answer.hand.turn_id != row["turn_id"]:
+            yield f"no-mixing: the turn {row['turn_id']} was answered with {row['text']!r}"
+        elif answer.outcome in ("superseded", "stale_lease"):
+            yield f"one-reply: {row['text']!r} was refused ({answer.outcome}) and sent all the same"
+        elif not answer.force and not asked[row["turn_id"]] <= answer.quoted:
+            yield f"fresh-reply: {row['text']!r} answers {sorted(asked[row['turn_id']])}"
+
+
+def a_silence_has_seen_what_it_closes(facts: Facts) -> Iterator[str]:
+    """Nobody closes a question unread."""
+    asked = facts.in_turns()
+    for number, turn in facts.turns.items():
+        read = {name for one in facts.silences if one.hand.turn_id == number for name in one.quoted}
+        if turn["status"] == "closed" and not asked[number] <= read:
+            yield f"fresh-reply: the turn {number} was closed with {sorted(asked[number] - read)} unread"
+
+
+def the_customer_sees_each_text_once(facts: Facts) -> Iterator[str]:
+    """Also when nobody knows whether it arrived."""
+    known = {row["text"] for row in facts.outbound}
+    for text, places in facts.seen.items():
+        if text not in known:
+            yield f"nothing-doubled: the customer sees {text!r}, which nobody sent"
+        if len(places) > 1:
+            yield f"nothing-doubled: the customer sees {text!r} {len(places)} times"
+    yield from (
+        f"nothing-lost: {text!r} from queue:outgoing for {place} is not known"
+        for place, text in facts.oracle.listed
+        if text not in known
+    )
+
+
+def each_delivery_is_what_its_state_says(facts: Facts) -> Iterator[str]:
+    """Sent is seen, failed is not, and what is neither lies whole in the dead letters."""
+    letters = facts.letters_of()
+    for row in facts.outbound:
+        text, seen = row["text"], facts.seen[row["text"]]
+        if any(place != place_of(row) for place in seen):
+            yield f"no-mixing: {text!r} of {place_of(row)} is seen in {seen}"
+        if row["state"] in SENT and not seen:
+            yield f"nothing-lost: {text!r} is {row['state']} and not seen"
+        if row["state"] == "failed" and seen:
+            yield f"unknown: {text!r} is called failed and is seen"
+        if row["state"] in ("failed", "unknown") and not letters[row["id"]]:
+            yield f"unknown: {text!r} is {row['state']} and has no dead letter"
+
+
+def letters_are_whole(facts: Facts) -> Iterator[str]:
+    """With their reason, and of deliveries that we know."""
+    of_id = {row["id"]: row for row in facts.outbound}
+    for number, messages in facts.letters_of().items():
+        row = of_id.get(number)
+        for message in messages:
+            there = (message.channel, message.account, message.external_chat_id)
+            if row is None or (row["text"], place_of(row)) != (message.text, there):
+                yield f"letters: {message.text!r} is not what was to be sent"
+    yield from (
+        f"letters: {letter.id} has no reason" for letter in facts.outgoing_letters if not letter.reason
+    )
+
+
+def deliveries_keep_their_order(facts: Facts) -> Iterator[str]:
+    """In each chat, in the order in which they were accepted: through the hub, and through the list."""
+    for origins in (("reply", "tool"), ("list",)):
+        order = {row["text"]: row["seq"] for row in facts.outbound if row["origin"] in origins}
+        for place, texts in facts.screens.items():
+            ours = [text for text in texts if text in order]
+            yield from (
+                f"order: in {place} {later!r} is seen after {earlier!r}"
+                for earlier, later in pairwise(ours)
+                if order[earlier] > order[later]
+            )
+
+
+CHECKS = (
+    a_turn_has_at_most_one_reply,
+    a_reply_is_of_who_held_the_turn,
+    a_silence_has_seen_what_it_closes,
+    the_customer_sees_each_text_once,
+    each_delivery_is_what_its_state_says,
+    letters_are_whole,
+    deliveries_keep_their_order,
+)

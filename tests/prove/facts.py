@@ -1,0 +1,85 @@
+"""What is stored and what the customers see, read once when all is quiet."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from core.deadletters import DeadLetter, DeadLetters
+from core.keys import Keys
+from core.messages import OutgoingMessage
+from tests.prove.agents import Answer
+from tests.prove.messenger import Place
+from tests.prove.oracle import Oracle
+from tests.prove.world import World
+
+_HISTORY = """
+SELECT m.*, t.status, t.channel AS turn_channel, t.account AS turn_account, t.external_chat_id AS turn_chat
+FROM messages_history AS m LEFT JOIN turns AS t ON t.id = m.turn_id ORDER BY m.id
+"""
+SENT = ("sent", "delivered", "read")
+
+
+@dataclass
+class Facts:
+    """Rows in order; `seen`: where customers see a text of ours, once for each time."""
+
+    oracle: Oracle
+    answers: dict[str, Answer]
+    silences: list[Answer]
+    history: list[asyncpg.Record]
+    turns: dict[int, asyncpg.Record]
+    outbound: list[asyncpg.Record]
+    incoming_letters: list[DeadLetter]
+    outgoing_letters: list[DeadLetter]
+    seen: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
+    screens: dict[Place, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def replies(self) -> list[asyncpg.Record]:
+        """Deliveries that answer a turn."""
+        return [row for row in self.outbound if row["origin"] == "reply"]
+
+    def in_turns(self) -> dict[int, set[str]]:
+        """What each turn asks, without what was taken back."""
+        found: dict[int, set[str]] = defaultdict(set)
+        for row in self.history:
+            if row["turn_id"] is not None and row["deleted_at"] is None:
+                found[row["turn_id"]].add(row["external_message_id"])
+        return found
+
+    def letters_of(self) -> dict[UUID, list[OutgoingMessage]]:
+        """The messages in the dead letters of sending, by delivery."""
+        found: dict[UUID, list[OutgoingMessage]] = defaultdict(list)
+        for letter in self.outgoing_letters:
+            message = OutgoingMessage.model_validate_json(letter.raw)
+            found[message.id].append(message)
+        return found
+
+
+async def gathered(world: World) -> Facts:
+    """Read everything."""
+    pool, stage = world.stage.pool, world.stage
+    letters = DeadLetters(stage.redis.client, Keys(), stage.clock)
+    facts = Facts(
+        world.oracle,
+        {one.words: one for one in world.agents.answers if not one.silent},
+        [one for one in world.agents.answers if one.silent],
+        await pool.fetch(_HISTORY),
+        {row["id"]: row for row in await pool.fetch("SELECT * FROM turns")},
+        await pool.fetch("SELECT * FROM outbound ORDER BY seq"),
+        await letters.list("incoming"),
+        await letters.list("outgoing"),
+    )
+    for house, one in world.messengers.items():
+        for posted in one.taken:
+            facts.seen[posted.text].append((*house, posted.chat_id))
+            facts.screens[(*house, posted.chat_id)].append(posted.text)
+    return facts
+
+
+def place_of(row: Any) -> Place:
+    """Where a row belongs."""
+    return (row["channel"], row["account"], row["external_chat_id"])

@@ -1,0 +1,117 @@
+"""One orchestrator as the product composes it; the model calls its loops' work step by step."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+import httpx
+from pydantic import SecretStr
+
+from core.chats import Chats
+from core.dispatcher import Dispatcher
+from core.errors import OutcomeUnknown
+from core.keys import Keys
+from orchestrator.app import Orchestrator
+from orchestrator.channels import Channels
+from orchestrator.relay import Relay
+from orchestrator.settings import OrchestratorSettings
+from orchestrator.store.pool import Pool
+from tests.integration.chats_fixture import ManualClock
+from tests.prove.channel_process import ChannelProcess
+from tests.prove.fuse import CutLog, Fuse
+from tests.prove.fused_postgres import fused
+from tests.prove.fused_redis import FusedRedis
+from tests.prove.messenger import House
+from tests.prove.redis_server import RedisServer
+
+SETTINGS = OrchestratorSettings(
+    database_url=SecretStr("postgresql://unused"),
+    channel_api_key=SecretStr("unused-unused-unused"),
+    delivery_attempts=4,
+)
+Finds = Callable[[House], Awaitable[ChannelProcess]]
+
+
+class WiredChannels(Channels):
+    """The client of the channels; its calls reach their processes in this one, over a line that may break."""
+
+    def __init__(self, names: Mapping[str, str], fuse: Fuse, find: Finds) -> None:
+        super().__init__(names, cast("httpx.AsyncClient", None))
+        self._fuse = fuse
+        self._find = find
+
+    async def info(self, channel: str) -> dict[str, Any]:
+        """What a channel tells of itself."""
+        return {"capabilities": {"parts": []}, "accounts": {"default": {}}}
+
+    async def _call(
+        self, method: str, channel: str, path: str, *, timeout: float = 0, **sent: Any
+    ) -> dict[str, Any]:
+        body = sent["json"]
+        process = await self._find((channel, body["account"]))
+        assert path == "/api/messages/send"
+
+        async def call() -> dict[str, Any]:
+            ids = await process.send(body["chat_id"], body["text"], body["idempotency_key"])
+            return {"message_ids": ids}
+
+        return await self._fuse.around("http send", call, lost=OutcomeUnknown("No answer.", channel=channel))
+
+
+class HubProcess:
+    """Its parts are made by the product's own `Orchestrator`."""
+
+    def __init__(self, redis: RedisServer, pool: Pool, clock: ManualClock, log: CutLog, find: Finds) -> None:
+        self.fuse = Fuse(log)
+        self._clock = clock
+        made = Orchestrator(
+            SETTINGS,
+            redis=FusedRedis(redis.pool, self.fuse, lambda: redis.away),
+            pool=fused(pool, self.fuse),
+            channels=WiredChannels(dict.fromkeys(("avito", "vk", "telegram"), ""), self.fuse, find),
+            clock=clock,
+            keys=Keys(),
+        )
+        made._gathering._patience = 0.0  # a batch in work is waited for in real time
+        self.incoming, self.outgoing = made._incoming, made._outgoing
+        self._batches = made._dispatcher(made._incoming, made._debouncer.work, 10)
+        self._sends = made._dispatcher(made._outgoing, made._deliverer().work, 10)
+        self._relay = Relay(
+            made._pool, made._redis, made._keys.outgoing.source, bell=made._outbox_bell, clock=clock
+        )
+        self._operations = {one.name: one.run for one in made._hub().operations()}
+
+    async def ask(self, operation: str, **given: Any) -> dict[str, Any]:
+        """What an agent or operator asks of the hub; the answer as JSON."""
+        answer = await self._operations[operation](**given)
+        return answer.model_dump(mode="json")
+
+    async def collect(self, chats: Chats[Any]) -> None:
+        """As the collector's loop does: also one that was woken and died."""
+        while (await chats.collect(self._clock.now_ms())).more:
+            pass
+
+    async def gather(self) -> int:
+        """Make turns of the batches that are due; how many there were."""
+        return await self._serve(self._batches, self.incoming)
+
+    async def relay(self) -> None:
+        """Push what was accepted to queue:outgoing."""
+        await self._relay.push_all()
+
+    async def send(self) -> int:
+        """Send what is due; how many chats there were."""
+        return await self._serve(self._sends, self.outgoing)
+
+    async def work(self) -> int:
+        """One round of every loop; how many chats were worked on."""
+        await self.collect(self.incoming)
+        batches = await self.gather()
+        await self.relay()
+        await self.collect(self.outgoing)
+        return batches + await self.send()
+
+    async def _serve(self, dispatcher: Dispatcher, chats: Chats[Any]) -> int:
+        taken = await chats.take(self._clock.now_ms(), 10)
+        for lease in taken.leases:
+            await dispatcher._serve(lease)
+        return len(taken.leases)

@@ -1,0 +1,137 @@
+"""What must come of what the customers did: a plain record, and the questions it answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from typing import Literal
+
+from core.channel import Arrival
+from core.echoes import fingerprint
+from core.messages import IncomingMessage
+from tests.prove.messenger import Place
+
+Kind = Literal["message", "postback", "edit", "delete", "operator_message", "read", "delivered"]
+#: What a customer says and an agent answers.
+ASKED: tuple[Kind, ...] = ("message", "postback")
+
+
+@dataclass(eq=False, slots=True)
+class Event:
+    """Something the messenger has to deliver. `accepted`: its place among all that were answered 200."""
+
+    place: Place
+    kind: Kind
+    target: str
+    text: str
+    arrival: Arrival
+    at: datetime
+    accepted: int | None = None
+    spooled: bool = False
+
+
+@dataclass(slots=True)
+class Fate:
+    """What is known of one message of a customer: what it says at last, and whether it was taken back."""
+
+    place: Place
+    text: str
+    deleted: bool
+    changed_early: bool
+
+
+@dataclass(slots=True)
+class Oracle:
+    """All that customers, operators and messengers did, in order."""
+
+    events: list[Event] = field(default_factory=list)
+    garbage: list[bytes] = field(default_factory=list)
+    listed: list[tuple[Place, str]] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    _accepted: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def happens(self, place: Place, kind: Kind, target: str, text: str, now_ms: int) -> Event:
+        """Somebody did something; times of one chat never repeat."""
+        number = next(self._numbers)
+        at = datetime.fromtimestamp((now_ms + number) / 1000, UTC)
+        own = kind == "operator_message"
+        message = IncomingMessage.model_validate(
+            {
+                "channel": place[0],
+                "account": place[1],
+                "event": kind,
+                "external_user_id": f"user of {place[2]}",
+                "external_chat_id": place[2],
+                "external_message_id": target,
+                "text": text,
+                "timestamp": at,
+            }
+        )
+        key = f"{target}:{kind}:{number}"
+        arrival = Arrival(message, key, own=own, fingerprint=fingerprint(text) if own else "")
+        event = Event(place, kind, target, text, arrival, at)
+        self.events.append(event)
+        return event
+
+    def says(self, place: Place, kind: Kind, now_ms: int) -> Event:
+        """A customer or an operator says something new; its words are its name."""
+        name = f"c{next(self._numbers)}"
+        return self.happens(place, kind, name, name, now_ms)
+
+    def accept(self, event: Event, *, spooled: bool) -> None:
+        """The messenger heard 200."""
+        if event.accepted is None:
+            event.accepted = next(self._accepted)
+            event.spooled = spooled
+
+    def unspool(self, places: set[tuple[str, str]]) -> None:
+        """What lay on the disk of these channels is in Redis now."""
+        for event in self.events:
+            if event.place[:2] in places:
+                event.spooled = False
+
+    def undelivered(self) -> list[Event]:
+        """What the messengers would deliver again."""
+        return [event for event in self.events if event.accepted is None]
+
+    def said(self, *kinds: Kind) -> list[Event]:
+        """What was said in these ways, whether it arrived or not."""
+        return [event for event in self.events if event.kind in kinds]
+
+    def changeable(self) -> list[Event]:
+        """Messages that were not taken back."""
+        gone = {event.target for event in self.said("delete")}
+        return [event for event in self.said(*ASKED) if event.target not in gone]
+
+    def fates(self) -> dict[str, Fate]:
+        """Every customer's message of which anything has arrived."""
+        fates: dict[str, Fate] = {}
+        for said in self.said(*ASKED):
+            about = [one for one in self.events if one.target == said.target and one.accepted is not None]
+            arrived = [one for one in about if one.kind in ("edit", "delete", *ASKED)]
+            if not arrived:
+                continue
+            words = max((one for one in arrived if one.kind != "delete"), key=_time, default=None)
+            fates[said.target] = Fate(
+                said.place,
+                words.text if words else "",
+                deleted=any(one.kind == "delete" for one in arrived),
+                changed_early=_first(arrived).kind not in ASKED,
+            )
+        return fates
+
+    def open_questions(self, place: Place) -> set[str]:
+        """What an answer in this chat must have seen: it is in our hands, and not taken back."""
+        return {
+            event.target
+            for event in self.changeable()
+            if event.place == place and event.accepted is not None and not event.spooled
+        }
+
+
+def _time(event: Event) -> datetime:
+    return event.at
+
+
+def _first(events: list[Event]) -> Event:
+    return min(events, key=lambda event: event.accepted or 0)

@@ -1,0 +1,253 @@
+"""Messengers, the servers of their channels, two orchestrators, and what may befall them."""
+
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import asyncpg
+from redis.exceptions import RedisError
+
+from core.chats import member_name
+from core.errors import ChannelError, StorageDown
+from core.keys import Keys
+from tests.prove.agents import Agents, Answer, Hand
+from tests.prove.channel_process import ChannelProcess
+from tests.prove.fuse import Cut, Killed
+from tests.prove.hub_process import SETTINGS, HubProcess
+from tests.prove.messenger import HOUSES, House, Messenger, Place, messenger
+from tests.prove.oracle import Event, Oracle
+from tests.prove.stage import Stage
+
+T = TypeVar("T")
+Work = Callable[[HubProcess], Awaitable[object]]
+
+#: What a caller sees of a process whose line broke; it asks again, or does not.
+BROKEN = (RedisError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ChannelError)
+#: Longer than every lease and every pause between two attempts.
+LONG = SETTINGS.batch_lease_seconds + 1.0
+
+
+class World:
+    """One example. Each move may be cut; who is killed comes back before the next move."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.oracle = Oracle()
+        self.agents = Agents()
+        self.messengers: dict[House, Messenger] = {house: messenger(house, stage.clock) for house in HOUSES}
+        self._channels: dict[House, ChannelProcess] = {}
+        self._hubs: dict[int, HubProcess] = {}
+
+    # --- processes --------------------------------------------------------------------------------------
+
+    async def channel(self, house: House) -> ChannelProcess:
+        """The server of an account, started when it does not run."""
+        process = self._channels.get(house) or self.stage.idle.pop(house, None)
+        if process is None or not process.alive:
+            if process is not None:
+                await process.end()
+            stage = self.stage
+            spool = process.spool if process is not None else stage.new_spool()
+            process = ChannelProcess(stage.redis, stage.clock, spool, stage.log)
+            await process.start()
+        if house not in self._channels or self._channels[house] is not process:
+            process.serve(self.messengers[house])
+        self._channels[house] = process
+        return process
+
+    async def _found(self, house: House) -> ChannelProcess:
+        """As an orchestrator finds it: started at need, but dead until the next move when it was killed."""
+        return self._channels.get(house) or await self.channel(house)
+
+    def hub(self, number: int) -> HubProcess:
+        """One of the orchestrators, started when it does not run."""
+        process = self._hubs.get(number)
+        if process is None or process.fuse.blown:
+            stage = self.stage
+            process = HubProcess(stage.redis, stage.pool, stage.clock, stage.log, self._found)
+            self._hubs[number] = process
+        return process
+
+    async def revive(self) -> None:
+        """Every server that was killed is started again."""
+        for house, process in list(self._channels.items()):
+            if not process.alive:
+                await self.channel(house)
+            await (await self.channel(house)).drain()
+            self._note_drained()
+
+    async def end(self) -> None:
+        """All processes end."""
+        for house, process in self._channels.items():
+            if process.alive and not process.inbox.waiting:
+                self.stage.idle[house] = process
+            else:
+                await process.end()
+
+    # --- what messengers do -----------------------------------------------------------------------------
+
+    async def deliver(self, events: Sequence[Event], cut: Cut | None = None) -> None:
+        """Webhooks, one after the other; what is not answered 200 will be delivered again."""
+        for event in events:
+            process = await self.channel(event.place[:2])
+            process.fuse.arm(cut)
+            try:
+                [stored] = await process.receive([event.arrival])
+                self.oracle.accept(event, spooled=stored == "spooled")
+                await process.drain()
+            except (Killed, StorageDown):
+                pass
+            cut = cut if process.fuse.armed else None
+            process.fuse.arm(None)
+            self._note_drained()
+
+    def posted(self) -> list[tuple[Place, str]]:
+        """What customers see of us, by place and the messenger's id."""
+        return [
+            ((*house, posted.chat_id), posted.message_id)
+            for house, one in self.messengers.items()
+            for posted in one.taken
+        ]
+
+    async def redis_is_back(self, house: House, cut: Cut | None) -> None:
+        """The spools empty themselves; one channel may die over it."""
+        process = self._channels.get(house)
+        if process is not None and process.alive:
+            process.fuse.arm(cut)
+        self.stage.redis.come_back()
+        with suppress(Killed):
+            await self.revive()
+        for one in self._channels.values():
+            one.fuse.arm(None)
+
+    async def deliver_echo(self, house: House, cut: Cut | None = None) -> None:
+        """The oldest of our own messages comes back."""
+        echoes = self.messengers[house].echoes
+        if not echoes:
+            return
+        process = await self.channel(house)
+        process.fuse.arm(cut)
+        try:
+            await process.receive([echoes[0]])
+            await process.drain()
+            echoes.popleft()
+        except (Killed, StorageDown):
+            pass
+        process.fuse.arm(None)
+        self._note_drained()
+
+    def _note_drained(self) -> None:
+        self.oracle.unspool(
+            {house for house, one in self._channels.items() if one.alive and not one.inbox.waiting}
+        )
+
+    # --- what orchestrators do --------------------------------------------------------------------------
+
+    async def do(self, number: int, work: Callable[[HubProcess], Awaitable[T]], cut: Cut | None) -> T | None:
+        """Some work of one orchestrator; None when it broke off."""
+        for house in self._channels:
+            await self.channel(house)
+        process = self.hub(number)
+        process.fuse.arm(cut, lambda: self._others_take_over(1 - number))
+        try:
+            return await work(process)
+        except (Killed, *BROKEN):
+            return None
+        finally:
+            process.fuse.arm(None)
+
+    async def send_with(
+        self, number: int, house: House, cuts: tuple[Cut | None, Cut | None], work: Work
+    ) -> None:
+        """Let an orchestrator send, while the server of one channel may die too."""
+        hub_cut, channel_cut = cuts
+        process = await self.channel(house)
+        process.fuse.arm(channel_cut)
+        await self.do(number, work, hub_cut)
+        if process.alive:
+            process.fuse.arm(None)
+
+    async def _others_take_over(self, number: int) -> None:
+        """One orchestrator is stalled for longer than its leases; another does all that is due."""
+        await self.stage.pass_time(LONG)
+        for _ in range(2):
+            await self.do(number, lambda hub: hub.work(), None)
+
+    # --- what agents do ---------------------------------------------------------------------------------
+
+    async def take_turn(self, number: int, cut: Cut | None = None) -> Hand | None:
+        """An agent asks for a turn; when the answer is lost it knows of none."""
+        turn = await self.do(
+            number, lambda hub: hub.ask("wait_for_turn", wait_seconds=0, agent=f"agent-{number}"), cut
+        )
+        return self.agents.offered(turn) if turn and turn["status"] == "turn" else None
+
+    async def finish(self, number: int, answer: Answer, cut: Cut | None = None) -> None:
+        """An agent finishes a turn, perhaps not for the first time."""
+        must_have_seen = await self._must_have_seen(answer)
+        name, given = answer.operation
+        told = await self.do(number, lambda hub: hub.ask(name, **given), cut)
+        if told is None:
+            return
+        repeated = answer.outcome != ""
+        self.agents.heard(answer, told)
+        if told["status"] == "queued" and not answer.force and not repeated:
+            unseen = must_have_seen - answer.quoted - await self._answered_before(answer)
+            assert not unseen, f"fresh-reply: {answer.words!r} has not seen {sorted(unseen)}"
+
+    async def keep_or_return(self, number: int, hand: Hand, operation: str, cut: Cut | None) -> None:
+        """An agent extends its lease, or gives the turn back."""
+        given = {"turn_id": str(hand.turn_id), "lease_token": hand.token}
+        told = await self.do(number, lambda hub: hub.ask(operation, **given), cut)
+        if told is not None and told["status"] != "extended" and hand in self.agents.hands:
+            self.agents.hands.remove(hand)
+
+    async def write_first(self, number: int, place: Place, key: int, cut: Cut | None) -> None:
+        """A message outside a turn; a key stands for the same words however often it is used."""
+        channel, account, chat = place
+        words, name = f"t{key} to {' '.join(place)}", f"{key} {chat}"
+        given = {"channel": channel, "account": account, "chat_id": chat, "text": words}
+        await self.do(number, lambda hub: hub.ask("send_message", **given, idempotency_key=name), cut)
+
+    async def push_outgoing(self, place: Place, key: int, times: int) -> None:
+        """A producer that knows the first contract only, and an idempotency key."""
+        channel, account, chat = place
+        words = f"l{key} to {' '.join(place)}"
+        message = {"channel": channel, "account": account, "external_chat_id": chat, "text": words}
+        raw = json.dumps(message | {"idempotency_key": f"list {key} {chat}"})
+        await self.stage.redis.client.rpush("queue:outgoing", *[raw] * times)
+        self.oracle.listed.append((place, words))
+
+    async def count(self) -> None:
+        """Add this example to the figures."""
+        pool = self.stage.pool
+        turns = await pool.fetchval("SELECT count(*) FROM turns WHERE status <> 'merged'")
+        states = Counter([row["state"] for row in await pool.fetch("SELECT state FROM outbound")])
+        self.stage.tally.add(
+            examples=1,
+            messages=len(self.oracle.fates()),
+            turns=turns,
+            sends=states.total(),
+            seen=sum(len(one.taken) for one in self.messengers.values()),
+            unknown=states["unknown"],
+            failed=states["failed"],
+        )
+
+    async def _must_have_seen(self, answer: Answer) -> set[str]:
+        place = answer.hand.place
+        lock: bytes | None = await self.stage.redis.client.get(Keys().incoming.lock + member_name(*place))  # type: ignore[assignment]  # bytes here, the stub leaves both open
+        if answer.silent or (lock and not lock.startswith(b"-")):
+            # What is said while nobody needs to answer makes the next turn. A worker that has the chat, or
+            # died over it, is waited for, but not for ever.
+            return set()
+        return self.oracle.open_questions(place)
+
+    async def _answered_before(self, answer: Answer) -> set[str]:
+        rows = await self.stage.pool.fetch(
+            "SELECT external_message_id FROM messages_history JOIN turns ON turns.id = turn_id"
+            " WHERE turn_id <> $1 AND status IN ('answered', 'closed')",
+            answer.hand.turn_id,
+        )
+        return {row["external_message_id"] for row in rows}
