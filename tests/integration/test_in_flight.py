@@ -65,6 +65,24 @@ async def test_a_reply_to_words_that_were_edited_is_refused_with_the_new_ones(ag
     assert [text for text, *_ in await agents.outbound()] == ["На iPhone 13: 9 900 ₽."]
 
 
+@pytest.mark.promise("fresh-reply")
+async def test_an_edit_seen_on_the_way_does_not_stand_for_a_newer_turn_unseen(here: Scene) -> None:
+    """Found by the model test: the edit has a later number than the message, which is in another turn yet."""
+    await here.resolve(message("1"))
+    turn = await here.leased()
+    await here.resolve(message("2", second=1))
+    await here.resolve(message("1", "other words", second=2, event="edit"))
+    shown = await get_turn(here.pool, turn.turn.id)
+    assert shown is not None
+    assert await here.texts_of_turn(turn.turn.id) == ["other words"]
+
+    outcome = await here.reply(turn, seen=Seen(shown.latest_message_id))
+
+    assert isinstance(outcome, Superseded)
+    assert [one.external_message_id for one in outcome.new_messages] == ["2"]
+    assert isinstance(await here.reply(turn, seen=Seen(outcome.latest)), Committed)
+
+
 @pytest.mark.promise("changed-turn")
 async def test_a_reply_to_words_that_were_taken_back_is_refused_and_the_turn_may_be_left(
     agents: Agents,

@@ -130,7 +130,8 @@ async def test_a_turn_offered_again_after_a_crash_has_what_came_meanwhile(here: 
     again = await here.leased("agent-2")
 
     assert await here.texts_of_turn(again.turn.id) == ["text of 1", "text of 2"]
-    assert again.turn.latest_message_id == await here.value("SELECT max(id) FROM messages_history")
+    newest = "SELECT max(greatest(id, change_id)) FROM messages_history"
+    assert again.turn.latest_message_id == await here.value(newest)
     assert isinstance(await here.reply(again), Committed)
     assert await here.lease() is None
 
@@ -224,7 +225,7 @@ async def test_a_refusal_that_was_lost_on_the_way_is_told_again(here: Scene) -> 
 
     assert isinstance(first, Superseded)
     assert first == again
-    assert isinstance(await here.reply(leased, seen=Seen(first.new_messages[-1].id)), Committed)
+    assert isinstance(await here.reply(leased, seen=Seen(first.latest)), Committed)
 
 
 async def test_a_forced_reply_goes_out_and_the_newer_turn_stays(here: Scene) -> None:

@@ -66,19 +66,23 @@ SELECT * FROM turns WHERE id = $1 FOR NO KEY UPDATE
 SELECT * FROM turns WHERE id = $1
 
 -- name: absorb_newer_turn
--- The waiting turn of the chat ($3, $4, $5) moves into turn $1, messages and all.
+-- The waiting turn of the chat ($3, $4, $5) moves into turn $1, messages and all. They get numbers after those
+-- of all changes before: who was shown a change of turn $1 while they were elsewhere has not seen them.
 WITH newer AS (
     UPDATE turns AS n
     SET status = 'merged', committed_at = $2
     WHERE n.channel = $3 AND n.account = $4 AND n.external_chat_id = $5 AND n.status = 'ready'
     RETURNING n.id, n.appeal_id, n.first_at, n.last_at, n.closed_by, n.latest_message_id
 ), moved AS (
-    UPDATE messages_history AS m SET turn_id = $1 FROM newer WHERE m.turn_id = newer.id
+    UPDATE messages_history AS m
+    SET turn_id = $1, change_id = nextval(pg_get_serial_sequence('messages_history', 'id'))
+    FROM newer WHERE m.turn_id = newer.id
+    RETURNING m.change_id
 )
 UPDATE turns AS t
 SET appeal_id = newer.appeal_id, closed_by = newer.closed_by,
     first_at = least(t.first_at, newer.first_at), last_at = greatest(t.last_at, newer.last_at),
-    latest_message_id = greatest(t.latest_message_id, newer.latest_message_id)
+    latest_message_id = greatest(t.latest_message_id, newer.latest_message_id, (SELECT max(change_id) FROM moved))
 FROM newer WHERE t.id = $1
 RETURNING t.latest_message_id
 
