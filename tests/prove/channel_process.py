@@ -10,7 +10,7 @@ from core.channel import Arrival
 from core.echoes import Echoes
 from core.errors import OutcomeUnknown, VendorDown
 from core.ids import ChatId
-from core.inbox import Inbox, Stored
+from core.inbox import Inbox, Pace, Stored
 from core.keys import Keys
 from core.sending import Sender
 from tests.integration.chats_fixture import ManualClock
@@ -23,7 +23,7 @@ from tests.prove.redis_server import RedisServer
 T = TypeVar("T")
 
 #: Real seconds; nothing here waits for them but a test that hangs.
-_PATIENCE = 60.0
+_PACE = Pace(patience=60.0, retry=0.001)
 
 
 class ChannelProcess:
@@ -36,7 +36,7 @@ class ChannelProcess:
         self._redis = redis
         self._clock = clock
         file = FusedSpool(spool, self.fuse, redis.is_back)
-        self.inbox = Inbox(self._client, Keys(), file, patience=_PATIENCE, retry=0.001)
+        self.inbox = Inbox(self._client, Keys(), file, pace=_PACE, clock=clock)
         self._ready, self._stop = asyncio.Event(), asyncio.Event()
         self._life: asyncio.Task[None] | None = None
 

@@ -1,5 +1,6 @@
 """A fuse in every line of a process: at the n-th await it kills it, loses an answer, or stalls it."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -53,12 +54,17 @@ class Fuse:
         self._cut: Cut | None = None
         self._left = 0
         self._meanwhile: Meanwhile | None = None
-        self.blown = False
+        self.dead = asyncio.Event()
 
     def arm(self, cut: Cut | None, meanwhile: Meanwhile | None = None) -> None:
         """Wait for the await of `cut`; `meanwhile` is what others do while this process is stalled."""
         self._cut, self._meanwhile = cut, meanwhile
         self._left = cut.at if cut else 0
+
+    @property
+    def blown(self) -> bool:
+        """Whether its process is dead."""
+        return self.dead.is_set()
 
     @property
     def armed(self) -> bool:
@@ -95,7 +101,7 @@ class Fuse:
     async def _act(self, cut: Cut, name: str, lost: Exception) -> None:
         self._log.cut[name, cut.when, cut.what] += 1
         if cut.what == "kill":
-            self.blown = True
+            self.dead.set()
             raise Killed
         if cut.what == "lose":
             raise lost

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import httpx
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from core.chats import Chats
 from core.dispatcher import Dispatcher
@@ -72,17 +72,17 @@ class HubProcess:
             keys=Keys(),
         )
         made._gathering._patience = 0.0  # a batch in work is waited for in real time
-        self.incoming, self.outgoing = made._incoming, made._outgoing
+        leaving = made._departures
+        self.incoming, self.listed, self.tickets = made._incoming, leaving._listed, leaving._tickets
         self._batches = made._dispatcher(made._incoming, made._debouncer.work, 10)
-        self._sends = made._dispatcher(made._outgoing, made._deliverer().work, 10)
-        self._relay = Relay(
-            made._pool, made._redis, made._keys.outgoing.source, bell=made._outbox_bell, clock=clock
-        )
-        self._operations = {one.name: one.run for one in made._hub().operations()}
+        self._door, self._senders = leaving.dispatchers
+        source, bell = made._keys.tickets.source, made._outbox_bell
+        self._relay = Relay(made._pool, made._redis, source, bell=bell, clock=clock)
+        self._operations = {one.name: one.run for one in made._hub.operations()}
 
     async def ask(self, operation: str, **given: Any) -> dict[str, Any]:
         """What an agent or operator asks of the hub; the answer as JSON."""
-        answer = await self._operations[operation](**given)
+        answer: BaseModel = await self._operations[operation](**given)
         return answer.model_dump(mode="json")
 
     async def collect(self, chats: Chats[Any]) -> None:
@@ -90,28 +90,33 @@ class HubProcess:
         while (await chats.collect(self._clock.now_ms())).more:
             pass
 
-    async def gather(self) -> int:
-        """Make turns of the batches that are due; how many there were."""
-        return await self._serve(self._batches, self.incoming)
+    async def gather(self) -> None:
+        """Make turns of the batches that are due."""
+        await self._serve(self._batches)
+
+    async def accept_listed(self) -> None:
+        """Take what was pushed to queue:outgoing into the outbox."""
+        await self.collect(self.listed)
+        await self._serve(self._door)
 
     async def relay(self) -> None:
-        """Push what was accepted to queue:outgoing."""
+        """Give tickets to what may go."""
         await self._relay.push_all()
 
-    async def send(self) -> int:
-        """Send what is due; how many chats there were."""
-        return await self._serve(self._sends, self.outgoing)
+    async def send(self) -> None:
+        """Send what has a ticket."""
+        await self.collect(self.tickets)
+        await self._serve(self._senders)
 
-    async def work(self) -> int:
-        """One round of every loop; how many chats were worked on."""
+    async def work(self) -> None:
+        """One round of every loop."""
         await self.collect(self.incoming)
-        batches = await self.gather()
+        await self.gather()
+        await self.accept_listed()
         await self.relay()
-        await self.collect(self.outgoing)
-        return batches + await self.send()
+        await self.send()
 
-    async def _serve(self, dispatcher: Dispatcher, chats: Chats[Any]) -> int:
-        taken = await chats.take(self._clock.now_ms(), 10)
+    async def _serve(self, dispatcher: Dispatcher) -> None:
+        taken = await dispatcher._chats.take(self._clock.now_ms(), 10)
         for lease in taken.leases:
             await dispatcher._serve(lease)
-        return len(taken.leases)

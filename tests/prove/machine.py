@@ -143,8 +143,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(who=WHO, cut=MANY)
     def silence_falls_and_all_loops_run(self, who: int, cut: Cut | None) -> None:
+        self.do(who, lambda hub: hub.collect(hub.incoming), None)
         self.run(self.stage.pass_time(21))
         self.do(who, lambda hub: hub.work(), cut)
+
+    @rule(who=WHO, cut=SOME)
+    def the_list_is_accepted(self, who: int, cut: Cut | None) -> None:
+        self.do(who, lambda hub: hub.accept_listed(), cut)
 
     @rule(who=WHO, cut=SOME)
     def replies_are_relayed(self, who: int, cut: Cut | None) -> None:
@@ -155,7 +160,6 @@ class Machine(RuleBasedStateMachine):
         self, who: int, house: House, mood: Mood, cut: Cut | None, line_cut: Cut | None
     ) -> None:
         self.world.messengers[house].feel(mood)
-        self.do(who, lambda hub: hub.collect(hub.outgoing), None)
         self.run(self.world.send_with(who, house, (cut, line_cut), lambda hub: hub.send()))
         self.world.messengers[house].recover()
 

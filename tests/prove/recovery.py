@@ -6,7 +6,8 @@ from tests.prove.world import LONG, World
 _ROUNDS = 30
 _UNFINISHED = """
 SELECT (SELECT count(*) FROM turns WHERE status IN ('ready', 'leased'))
-    + (SELECT count(*) FROM outbound WHERE queued_at IS NULL OR state IN ('queued', 'sending'))
+    + (SELECT count(*) FROM outbound WHERE given_up_at IS NULL
+        AND (queued_at IS NULL OR state IN ('scheduled', 'queued', 'sending', 'unknown')))
 """
 
 
@@ -57,7 +58,9 @@ async def _answer_all(world: World) -> None:
 
 async def _is_quiet(world: World) -> bool:
     stage = world.stage
-    waiting = [(await stage.redis.survey(keys))[0] for keys in (Keys().incoming, Keys().outgoing)]
+    waiting = [
+        (await stage.redis.survey(keys))[0] for keys in (Keys().incoming, Keys().outgoing, Keys().tickets)
+    ]
     left = await stage.pool.fetchval(_UNFINISHED)
     echoes = any(one.echoes for one in world.messengers.values())
     return not any(waiting) and left == 0 and not world.oracle.undelivered() and not echoes

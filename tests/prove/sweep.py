@@ -66,6 +66,7 @@ async def _garbage_comes(world: World, cut: Cut | None, _: Cut | None) -> None:
 
 
 async def _a_turn_is_made(world: World, cut: Cut | None, _: Cut | None) -> None:
+    await world.do(0, lambda hub: hub.collect(hub.incoming), None)
     await world.stage.pass_time(21)
     await world.do(0, lambda hub: hub.work(), cut)
 
@@ -95,8 +96,8 @@ async def _somebody_writes_first(world: World, cut: Cut | None, _: Cut | None) -
 
 async def _all_is_sent(world: World, cut: Cut | None, line: Cut | None) -> None:
     async def work(hub: HubProcess) -> None:
+        await hub.accept_listed()
         await hub.relay()
-        await hub.collect(hub.outgoing)
         await hub.send()
 
     await world.send_with(0, AVITO, (cut, line), work)

@@ -1,5 +1,6 @@
 """Messengers, the servers of their channels, two orchestrators, and what may befall them."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +15,7 @@ from core.errors import ChannelError, StorageDown
 from core.keys import Keys
 from tests.prove.agents import Agents, Answer, Hand
 from tests.prove.channel_process import ChannelProcess
-from tests.prove.fuse import Cut, Killed
+from tests.prove.fuse import Cut, Fuse, Killed
 from tests.prove.hub_process import SETTINGS, HubProcess
 from tests.prove.messenger import HOUSES, House, Messenger, Place, messenger
 from tests.prove.oracle import Event, Oracle
@@ -152,7 +153,7 @@ class World:
         process = self.hub(number)
         process.fuse.arm(cut, lambda: self._others_take_over(1 - number))
         try:
-            return await work(process)
+            return await _or_death(work(process), process.fuse)
         except (Killed, *BROKEN):
             return None
         finally:
@@ -218,7 +219,7 @@ class World:
         message = {"channel": channel, "account": account, "external_chat_id": chat, "text": words}
         raw = json.dumps(message | {"idempotency_key": f"list {key} {chat}"})
         await self.stage.redis.client.rpush("queue:outgoing", *[raw] * times)
-        self.oracle.listed.append((place, words))
+        self.oracle.listed += [(place, words)] * times
 
     async def count(self) -> None:
         """Add this example to the figures."""
@@ -251,3 +252,17 @@ class World:
             answer.hand.turn_id,
         )
         return {row["external_message_id"] for row in rows}
+
+
+async def _or_death(work: Awaitable[T], fuse: Fuse) -> T:
+    """Its result; Killed when the process dies, also when that happened in a task of its own."""
+    task, death = asyncio.ensure_future(work), asyncio.ensure_future(fuse.dead.wait())
+    try:
+        await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
+        if not fuse.blown:
+            return await task
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise Killed
+    finally:
+        death.cancel()
