@@ -30,7 +30,7 @@ class Cut:
 class CutLog:
     """Which awaits were passed, and which were cut: names of scripts, queries and calls.
 
-    `trail`, when it is a list, gets every pass in order, with the fuse it went through.
+    `trail`, when it is a list, gets every pass of an armed fuse, in order.
     """
 
     passed: Counter[str] = field(default_factory=Counter)
@@ -78,7 +78,7 @@ class Fuse:
         if self.blown:
             raise Killed
         self._log.passed[name] += 1
-        if self._log.trail is not None:
+        if self._log.trail is not None and self.armed:
             self._log.trail.append((self, name))
         cut = self._due(may_stall)
         if cut is not None and cut.when == "before":
