@@ -175,6 +175,10 @@ class Keys:
         """A file on offer to a vendor that fetches media itself (core/shelf.py)."""
         return f"{self.prefix}file:{name}"
 
+    def erased(self) -> str:
+        """HASH of who was erased of late (core/erased.py): hashed chat -> when, Unix ms."""
+        return f"{self.prefix}erased"
+
     def rate(self, address: str) -> str:
         """How often this address has posted a form of late."""
         return f"{self.prefix}rate:form:{address}"

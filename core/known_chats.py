@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from core.channel import Arrival, ChatInfo, ChatPage
 from core.echoes import storage_errors
+from core.erased import Erased
 from core.errors import NotFound, Rejected
 from core.ids import AccountId, ChatId
 from core.keys import Keys
@@ -30,6 +31,7 @@ class KnownChats:
         self._redis = redis
         self._keys = keys
         self._channel = channel
+        self._erased = Erased(redis, keys)
 
     async def note(self, account: AccountId, arrivals: Sequence[Arrival]) -> None:
         """Remember the chats of what arrived, and forget those that ended. Raises StorageDown."""
@@ -40,6 +42,7 @@ class KnownChats:
             if arrival.message.event in _TELLING and not arrival.ends_chat
         }
         with storage_errors():
+            telling = await self._erased.without(self._channel, account, telling)
             if telling:
                 await self._remember(account, telling)
             if ended:

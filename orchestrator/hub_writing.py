@@ -20,7 +20,7 @@ from orchestrator.hub_parts import HubParts
 from orchestrator.hub_views import delivery_view, history_line, lease_of, message_view, token_of
 from orchestrator.reach import NoWay
 from orchestrator.store import outbound
-from orchestrator.store.errors import Unstorable, WrongClient, only_storable
+from orchestrator.store.errors import Erased, Unstorable, WrongClient, only_storable
 from orchestrator.store.outbound import OperatorSends
 from orchestrator.store.queries import sql
 from orchestrator.taken import TakenOver
@@ -160,6 +160,8 @@ class Writing:
             )
         except WrongClient as error:
             raise _once_more() from error
+        except Erased as error:
+            raise Rejected(str(error)) from error
         if operator is not None:
             await self._parts.pause_news.tell()
         await self._parts.outbox_bell.ring()

@@ -18,7 +18,7 @@ from core.messages import OutgoingMessage
 from core.observability import Metrics
 from orchestrator.account_names import NamesAccounts
 from orchestrator.store import outbound, outbox
-from orchestrator.store.errors import Unstorable, only_storable
+from orchestrator.store.errors import Erased, Unstorable, only_storable
 from orchestrator.store.pool import Pool
 
 log = structlog.get_logger()
@@ -62,6 +62,8 @@ class ListDoor:
         try:
             with only_storable():
                 known = await outbound.insert_outbound(self._pool, named, origin="list", now=now)
+        except Erased:
+            return ()
         except IdempotencyConflict as error:
             return [self._letter(message, error.code, error.detail)]
         except Unstorable as error:

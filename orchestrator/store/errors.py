@@ -3,6 +3,7 @@
 StoreError
 ├── Unstorable        PostgreSQL can never hold this; repeating does not help
 ├── MergeRefused      two clients cannot be merged or separated now; the text says why
+├── Erased            it was of a client who has been erased: it is not taken in again
 ├── WrongClient       a way was found for somebody who is not the client by now; look for it again
 └── MigrationError    the schema is not what this program expects; the text says what to do
 
@@ -26,6 +27,10 @@ class Unstorable(StoreError):
 
 class MergeRefused(StoreError):
     """Two clients cannot be merged or separated; nothing has changed. The text says why, for people."""
+
+
+class Erased(StoreError):
+    """What is asked for was of a client who has been erased."""
 
 
 class WrongClient(StoreError):

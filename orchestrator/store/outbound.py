@@ -25,8 +25,10 @@ from core.lanes import ANSWERS, PATIENT, SINGLES
 from core.messages import File, Image, Media, OutgoingMessage
 from orchestrator import ways
 from orchestrator.clients import chat_key
+from orchestrator.marks import delivery_is_erased
 from orchestrator.pauses import Chat, pause_in_force
 from orchestrator.rules import Rules
+from orchestrator.store.errors import Erased
 from orchestrator.store.pool import Connection, Executor, Pool
 from orchestrator.store.queries import sql
 from orchestrator.store.text import storable
@@ -150,13 +152,16 @@ async def insert_outbound(
 ) -> Accepted:
     """Accept a message that is not a reply; the same id again is the same delivery, whichever way it went.
 
-    Raises IdempotencyConflict when the id was used for another message, and ConversationPaused for the AI's
-    words in a conversation that a person has; those of the list fail when they would be sent.
+    Raises IdempotencyConflict when the id was used for another message, ConversationPaused for the AI's words
+    in a conversation that a person has (those of the list fail when they would be sent), and Erased for a
+    message of somebody who was erased.
     """
     asked = (message.channel, message.account, message.external_chat_id)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(sql("lock_keys"), [chat_key(*asked), *(way.keys if way else ())])
         delivery, created = await get_delivery(connection, message.id), False
+        if delivery is None and await delivery_is_erased(connection, message.id):
+            raise Erased("The message was one of a client's who was erased.")
         if delivery is None:
             owner = await _owner(connection, asked, way, now)
             addressed = way.address(message) if way else message

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator import appeals, clients, history, media_rows
+from orchestrator import appeals, clients, history, marks, media_rows
 from orchestrator.batching import Batch, target_of
 from orchestrator.clients import Writer, writer_of
 from orchestrator.content_store import ContentKey
@@ -73,9 +73,10 @@ async def resolve_batches(
         raise ValueError("two batches are of one chat")
     with only_storable():
         async with pool.acquire() as connection, connection.transaction():
-            halves = [split_at_operator(batch) for batch in batches]
-            parts = [part for both in halves for part in both]
+            parts = [part for batch in batches for part in split_at_operator(batch)]
             await clients.lock_writers(connection, [writer_of(part) for part in parts])
+            batches = await marks.without_erased(connection, batches)
+            halves = [split_at_operator(batch) for batch in batches]
             first = await _resolve(connection, [both[0] for both in halves], now, rules)
             second = await _resolve(connection, [both[1] for both in halves if both[1:]], now, rules)
             later = iter(second)
