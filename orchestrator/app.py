@@ -27,6 +27,7 @@ from orchestrator.close_now import Gathering
 from orchestrator.debounce import Debouncer
 from orchestrator.departures import DepartureParts, Departures
 from orchestrator.enrich import Enricher
+from orchestrator.erasure import Erasure
 from orchestrator.fair_share import FairShare
 from orchestrator.gauges import Gauges
 from orchestrator.hub import Hub
@@ -215,6 +216,9 @@ class Orchestrator:
                 rules=self._settings.rules,
                 letters=self._letters(),
                 tracing=Tracing(self._pool, self._redis, self._keys, self._letter_search),
+                erasure=Erasure(
+                    self._pool, self._redis, self._keys, self._clock, contents=self._media.contents
+                ),
                 collects=self._settings.in_flight == "collect",
             )
         )

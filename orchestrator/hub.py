@@ -3,6 +3,7 @@
 from core.operations import Operation
 from orchestrator.hub_appeals import AppealDesk
 from orchestrator.hub_bulks import BulkDesk
+from orchestrator.hub_clients import ClientDesk
 from orchestrator.hub_deliveries import DeliveryDesk
 from orchestrator.hub_letters import LetterDesk
 from orchestrator.hub_parts import HubParts
@@ -25,6 +26,7 @@ class Hub:
         self._deliveries = DeliveryDesk(parts)
         self._bulks = BulkDesk(parts)
         self._trace = TraceDesk(parts)
+        self._clients = ClientDesk(parts)
 
     def stop(self) -> None:
         """The process ends: nobody is kept waiting."""
@@ -45,4 +47,5 @@ class Hub:
             *self._deliveries.operations(),
             *self._letters.operations(),
             *self._trace.operations(),
+            *self._clients.operations(),
         ]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from core.bell import Bell
 from core.clock import Clock
 from orchestrator.close_now import ClosesNow
+from orchestrator.erasure import Erasure
 from orchestrator.letters import Letters
 from orchestrator.manifests import KnowsManifests
 from orchestrator.media_links import ShowsMedia, VendorsLinks
@@ -36,6 +37,7 @@ class HubParts:
     pause_news: TellsPauses
     letters: Letters
     tracing: Tracing
+    erasure: Erasure
     collects: bool = False
     files: ShowsMedia = field(default_factory=VendorsLinks)
     rules: Rules = field(default_factory=Rules)

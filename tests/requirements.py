@@ -73,4 +73,6 @@ PROMISES: dict[str, str] = {
     "attested": "Handles become one client only by what a messenger or a form attests, or by an operator.",
     "unmerge": "A merge of two clients that is undone leaves everything as if it had not been.",
     "own-handle": "Whoever is merged with whom, an answer goes to the handle that was written from.",
+    "erased": "Nothing of an erased client is left in any store, nor comes back; others keep what is theirs.",
+    "exported": "An export has everything that is kept of a client.",
 }

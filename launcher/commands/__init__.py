@@ -1,7 +1,7 @@
 """What operators can do: a file per noun."""
 
 from launcher.command import Command
-from launcher.commands import bulks, conversations, dead, deliveries, trace
+from launcher.commands import bulks, clients, conversations, dead, deliveries, trace
 
 COMMANDS: tuple[Command, ...] = (
     *trace.COMMANDS,
@@ -9,4 +9,5 @@ COMMANDS: tuple[Command, ...] = (
     *deliveries.COMMANDS,
     *bulks.COMMANDS,
     *conversations.COMMANDS,
+    *clients.COMMANDS,
 )

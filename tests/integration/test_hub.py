@@ -26,6 +26,7 @@ from orchestrator.app import Orchestrator
 from orchestrator.batching import ChatContext
 from orchestrator.channels import Channels
 from orchestrator.close_now import Gathering
+from orchestrator.erasure import Erasure
 from orchestrator.gauges import Gauges
 from orchestrator.hub import Hub
 from orchestrator.hub_parts import HubParts
@@ -97,6 +98,7 @@ class Agents:
                 pause_news=self.desk.pause_news,
                 letters=cast(Any, None),  # test_hub_letters.py
                 tracing=cast(Any, None),  # test_trace.py
+                erasure=Erasure(self.here.pool, self.desk.line.redis, Keys(), self.desk.line.clock),
                 collects=self.collects,
             )
         )

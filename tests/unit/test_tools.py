@@ -50,7 +50,7 @@ def _channel(service: Service) -> Sequence[Operation]:
 
 def _hub() -> Sequence[Operation]:
     nothing = cast(Any, None)
-    names = ("gathering", "reach", "manifests", "letters", "tracing", "pause_news")
+    names = ("gathering", "reach", "manifests", "letters", "tracing", "pause_news", "erasure")
     rest = dict.fromkeys(names, nothing)
     parts = HubParts(nothing, nothing, nothing, nothing, channels=(), lease_seconds=1, **rest)
     return Hub(parts).operations()

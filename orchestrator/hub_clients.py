@@ -1,0 +1,204 @@
+"""The clients at the hub: who they are, who else they may be, merged and separated, told and forgotten."""
+
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from core.auth import current_caller
+from core.echoes import storage_errors
+from core.errors import NotFound, Rejected
+from core.operations import Operation
+from orchestrator import merges
+from orchestrator.client_list import PlaceError, client_view, list_clients, list_suggestions, settle
+from orchestrator.hub_client_models import (
+    ClientCard,
+    ClientLine,
+    ClientPage,
+    Erased,
+    Exported,
+    Fact,
+    Handle,
+    MergeLine,
+    MergePage,
+    Suggestion,
+    SuggestionPage,
+)
+from orchestrator.hub_parts import HubParts
+from orchestrator.hub_views import appeal_line
+from orchestrator.store.errors import MergeRefused
+from orchestrator.store.text import storable
+
+ClientArgument = Annotated[str, Field(pattern=r"^\d{1,18}$", description="From a turn or an appeal")]
+NumberArgument = Annotated[str, Field(pattern=r"^\d{1,18}$", description="From the list")]
+
+
+class ClientDesk:
+    """Who the business talks to."""
+
+    def __init__(self, parts: HubParts) -> None:
+        self._parts = parts
+        self._pool = parts.pool
+
+    def operations(self) -> list[Operation]:
+        """Models look a client up; the rest is for people, by REST and the command line."""
+        client, suggestion = "/api/clients/{client_id}", "/api/client-suggestions/{suggestion_id}"
+        merge, undo = "/api/client-merges", "/api/client-merges/{merge_id}/undo"
+        people = [
+            ("list_clients", "List clients", "GET", "/api/clients", self._list, "read"),
+            ("list_suggestions", "List pairs", "GET", "/api/client-suggestions", self._suggestions, "read"),
+            ("accept_suggestion", "Two are one", "POST", f"{suggestion}/accept", self._accept, "change"),
+            ("dismiss_suggestion", "Two are two", "POST", f"{suggestion}/dismiss", self._dismiss, "change"),
+            ("list_merges", "List merges", "GET", f"{client}/merges", self._merges, "read"),
+            ("merge_clients", "Merge two clients", "POST", merge, self._merge, "change"),
+            ("unmerge_clients", "Undo a merge", "POST", undo, self._unmerge, "change"),
+            ("export_client", "Export a client", "GET", f"{client}/export", self._export, "read"),
+            ("erase_client", "Erase a client", "POST", f"{client}/erase", self._erase, "delete"),
+        ]
+        return [
+            Operation("get_client", "Get a client", "GET", client, self._get, "read"),
+            *(Operation(*one, tool=False) for one in people),  # type: ignore[arg-type]  # rows of one shape
+        ]
+
+    async def _get(self, client_id: ClientArgument) -> ClientCard:
+        """Get who a client is: their accounts, what is known of them and from whom, and their cases."""
+        view = await client_view(self._pool, await merges.follow(self._pool, int(client_id)))
+        if view is None:
+            raise NotFound(f"There is no client {client_id}.")
+        return ClientCard(
+            client_id=str(view.client.id),
+            name_untrusted=view.client.name,
+            phone=view.client.phone,
+            email_untrusted=view.client.email,
+            handles=[Handle(**one) for one in view.handles],
+            facts=[Fact(**one) for one in view.facts],
+            appeals=[appeal_line(one) for one in view.appeals],
+        )
+
+    async def _list(
+        self,
+        query: Annotated[str, Field(max_length=200, description="Part of a name, or a phone or handle")] = "",
+        limit: Annotated[int, Field(ge=1, le=100, description="Rows per page")] = 20,
+        cursor: Annotated[str, Field(max_length=30, description="next_cursor of the page before")] = "",
+    ) -> ClientPage:
+        """List clients, the newest first."""
+        try:
+            page = await list_clients(self._pool, query=storable(query), limit=limit, cursor=cursor)
+        except PlaceError as error:
+            raise Rejected(str(error)) from error
+        return ClientPage(clients=[ClientLine(**one) for one in page.rows], next_cursor=page.next_cursor)
+
+    async def _suggestions(
+        self,
+        which: Annotated[Literal["open", "accepted", "dismissed"], Field(description="Which ones")] = "open",
+        limit: Annotated[int, Field(ge=1, le=100, description="Rows per page")] = 20,
+        cursor: Annotated[str, Field(max_length=30, description="next_cursor of the page before")] = "",
+    ) -> SuggestionPage:
+        """List pairs of clients who may be one person, the newest first."""
+        try:
+            page = await list_suggestions(self._pool, state=which, limit=limit, cursor=cursor)
+        except PlaceError as error:
+            raise Rejected(str(error)) from error
+        return SuggestionPage(
+            suggestions=[Suggestion(**one) for one in page.rows], next_cursor=page.next_cursor
+        )
+
+    async def _accept(
+        self,
+        suggestion_id: NumberArgument,
+        winner_id: Annotated[
+            str, Field(pattern=r"^\d{0,18}$", description="Who stays; empty: the older one")
+        ] = "",
+    ) -> MergeLine:
+        """The two clients of a suggestion are one person: merge them."""
+        by = _operator()
+        pair = await settle(self._pool, int(suggestion_id))
+        if pair is None:
+            raise NotFound(f"There is no open suggestion {suggestion_id}.")
+        winner = int(winner_id or min(pair.clients))
+        if winner not in pair.clients:
+            raise Rejected(f"The client {winner_id} is none of this suggestion.")
+        [loser] = pair.clients - {winner}
+        return await self._merged(winner, loser, by=by, why=pair.why)
+
+    async def _dismiss(self, suggestion_id: NumberArgument) -> Suggestion:
+        """The two clients of a suggestion are two people: it is not made again."""
+        by = _operator()
+        pair = await settle(self._pool, int(suggestion_id), dismissed_by=by, now=self._parts.now())
+        if pair is None:
+            raise NotFound(f"There is no open suggestion {suggestion_id}.")
+        return Suggestion(**pair.line)
+
+    async def _merges(self, client_id: ClientArgument) -> MergePage:
+        """List the merges that made a client, the latest first: the order in which they are undone."""
+        winner = await merges.follow(self._pool, int(client_id))
+        return MergePage(merges=[_line(one) for one in await merges.merges_of(self._pool, winner)])
+
+    async def _merge(
+        self,
+        winner_id: Annotated[str, Field(pattern=r"^\d{1,18}$", description="The client who stays")],
+        loser_id: Annotated[str, Field(pattern=r"^\d{1,18}$", description="The client who becomes them")],
+        why: Annotated[str, Field(max_length=500, description="For whoever undoes it")] = "",
+    ) -> MergeLine:
+        """Make two clients one. Replies go on to the chat that was written from; it can be undone."""
+        return await self._merged(int(winner_id), int(loser_id), by=_operator(), why=why)
+
+    async def _merged(self, winner: int, loser: int, *, by: str, why: str) -> MergeLine:
+        try:
+            return _line(await merges.merge(self._pool, winner, loser, by=by, why=why, now=self._parts.now()))
+        except MergeRefused as error:
+            raise Rejected(str(error)) from error
+
+    async def _unmerge(self, merge_id: NumberArgument) -> MergeLine:
+        """Undo a merge: what was moved goes back, what came since goes to the side it came from."""
+        by = _operator()
+        try:
+            return _line(await merges.unmerge(self._pool, int(merge_id), by=by, now=self._parts.now()))
+        except MergeRefused as error:
+            raise Rejected(str(error)) from error
+
+    async def _export(self, client_id: ClientArgument) -> Exported:
+        """Everything that is kept of a client, as it is stored."""
+        _operator()
+        with storage_errors():
+            export = await self._parts.erasure.export(int(client_id))
+        if export is None:
+            raise NotFound(f"There is no client {client_id}.")
+        return Exported(**{**asdict(export), "client_id": str(export.client_id)})
+
+    async def _erase(
+        self,
+        client_id: ClientArgument,
+        confirm: Annotated[str, Field(max_length=20, description="The client_id once more")],
+    ) -> Erased:
+        """Erase a client everywhere, for good. Repeating it finishes what a crash left."""
+        by = _operator()
+        if confirm != client_id:
+            raise Rejected("Nothing was erased: confirm must be the client_id once more.")
+        with storage_errors():
+            report = await self._parts.erasure.erase(int(client_id), by=by)
+        if report is None:
+            raise NotFound(f"There is no client {client_id}.")
+        told = {**asdict(report), "client_id": str(report.client_id)}
+        return Erased(**{**told, "finished_at": report.finished_at.isoformat()})
+
+
+def _operator() -> str:
+    """Who asks, if a person does: an agent must not decide who is who, nor take anybody's history."""
+    caller = current_caller.get()
+    if caller is not None and caller.role != "operator":
+        raise Rejected("Only an operator's key may do this.")
+    return caller.name if caller else "operator"
+
+
+def _line(one: merges.Merge) -> MergeLine:
+    return MergeLine(
+        merge_id=str(one.id),
+        winner_id=str(one.winner_id),
+        loser_id=str(one.loser_id),
+        why_untrusted=one.why,
+        merged_by=one.merged_by,
+        merged_at=one.merged_at.isoformat(),
+        undone_by=one.undone_by or "",
+        undone_at=one.undone_at.isoformat() if one.undone_at else "",
+    )
