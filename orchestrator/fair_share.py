@@ -16,8 +16,10 @@ _SHORTEST_MS, _LONGEST_MS = 100, 2_000
 _LONGEST_PATIENT_MS = 500
 #: How long the last work of an account tells how long the next one takes.
 _TELLING_SECONDS = 60.0
-#: Sends that have time which an account may have under way: none of them stands long before an answer.
+#: Sends that have time which an account may have under way: none of them stands long before an answer. An
+#: account that makes nobody wait may have more.
 PATIENT_AT_ONCE = 2
+_QUICK_MS = 300
 
 _Account = tuple[str, str]
 
@@ -30,7 +32,7 @@ class FairShare:
     """Around the work of a dispatcher: an account holds at most as many workers as are free beside it.
 
     A chat beyond that is given back for about as long as the account's last work took. What has time
-    (core/lanes.py) holds workers of its own: `patient` of them, and two for one account. So the dispatcher
+    (core/lanes.py) holds workers of its own: `patient` of them, and two for an account that is slow. So the dispatcher
     has `workers` and `patient` together. `freed` is called when something patient is done: the next may come.
     """
 
@@ -72,7 +74,11 @@ class FairShare:
     def _has_room(self, account: _Account, patient: bool) -> bool:
         held = self._held[patient]
         if patient:
-            return held[account] < PATIENT_AT_ONCE and held.total() < self._patient
+            took = self._took.get(account)
+            quick = took is not None and took <= _QUICK_MS
+            return (
+                held[account] < (self._patient if quick else PATIENT_AT_ONCE) and held.total() < self._patient
+            )
         return held[account] < self._workers - held.total()
 
     def _kind(self, lease: Lease) -> tuple[_Account, bool]:
