@@ -32,8 +32,8 @@ class FairShare:
     """Around the work of a dispatcher: an account holds at most as many workers as are free beside it.
 
     A chat beyond that is given back for about as long as the account's last work took. What has time
-    (core/lanes.py) holds workers of its own: `patient` of them, and two for an account that is slow. So the dispatcher
-    has `workers` and `patient` together. `freed` is called when something patient is done: the next may come.
+    (core/lanes.py) holds workers of its own: `patient` of them, and two for an account that is slow. So the
+    dispatcher has `workers` and `patient` together. `freed` is called when something patient is done.
     """
 
     def __init__(

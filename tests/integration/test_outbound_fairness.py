@@ -230,7 +230,7 @@ async def test_a_flow_has_a_window_and_an_account_two_patient_workers(
 
         stats = await at.post.line.chats.stats()
         assert stats.live_chats == 8
-        await at.run(0.5)
+        await at.run(10)  # it has shown by then that it makes others wait
         assert len(at.time.alarms) == PATIENT_AT_ONCE
 
 
