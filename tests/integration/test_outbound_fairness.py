@@ -97,10 +97,10 @@ class Rush:
         """Let time pass, or until the vendor has that text."""
         end = self.now + round(seconds * 1000)
         while self.now < end and until not in self.vendor.sent:
-            await self._start()
+            await self.start()
             await self._pass(min(end, self.now + 100))
 
-    async def _start(self) -> None:
+    async def start(self) -> None:
         """What may go gets its ticket and a worker, as often as something changes."""
         while True:
             await self.post.relay.push_all()
@@ -231,6 +231,7 @@ async def test_a_flow_has_a_window_and_an_account_two_patient_workers(
         stats = await at.post.line.chats.stats()
         assert stats.live_chats == 8
         await at.run(10)  # it has shown by then that it makes others wait
+        await at.start()
         assert len(at.time.alarms) == PATIENT_AT_ONCE
 
 
