@@ -157,16 +157,19 @@ def test_every_tool_is_in_the_readme(document: str, name: str) -> None:
     assert [tool["name"] for tool in tools if f"`{tool['name']}`" not in text] == []
 
 
-def test_both_readmes_say_the_same() -> None:
+@pytest.mark.parametrize(
+    ("english", "russian"),
+    [("README.md", "README.ru.md"), ("docs/operations.md", "docs/operations.ru.md")],
+)
+def test_both_languages_say_the_same(english: str, russian: str) -> None:
     """Same headings, same commands."""
-    english, russian = _read("README.md"), _read("README.ru.md")
+    assert _outline(_read(english)) == _outline(_read(russian))
 
-    def shape(text: str) -> tuple[list[int], list[str]]:
-        levels = [len(mark) for mark in re.findall(r"^(#+) ", text, re.MULTILINE)]
-        commands = re.findall(r"^ *(curl|redis-cli|psql|make \w+|claude mcp add|\. var)", text, re.MULTILINE)
-        return levels, commands
 
-    assert shape(english) == shape(russian)
+def _outline(text: str) -> tuple[list[int], list[str]]:
+    levels = [len(mark) for mark in re.findall(r"^(#+) ", text, re.MULTILINE)]
+    starts = r"curl|redis-cli|psql|make \w+|claude mcp add|\. var|eldoleado \w+ ?\w*|\| `eldoleado \w+"
+    return levels, re.findall(rf"^ *({starts})", text, re.MULTILINE)
 
 
 def _code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef, path: Path) -> int:
