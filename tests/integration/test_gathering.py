@@ -206,7 +206,7 @@ async def test_an_event_whose_chat_is_locked_is_kept_until_the_lock_is_gone(desk
 async def test_a_steady_stream_does_not_starve_the_turn(desk: Desk) -> None:
     """openclaw#104106: every message begins the silence anew, and the turn never comes."""
     waited = 0
-    while not await desk.turns():
+    while waited < 310 and not await desk.line.redis.exists(desk.line.keys.fence):
         await desk.write(said(str(waited)))
         await desk.line.pass_time(SECOND)
         waited += 1
@@ -214,6 +214,7 @@ async def test_a_steady_stream_does_not_starve_the_turn(desk: Desk) -> None:
             await desk.debouncer.work(lease)
 
     assert waited == 300
+    assert [closed for _, _, closed, _ in await desk.turns()] == ["longest"]
 
 
 @pytest.mark.promise("no-mixing")
