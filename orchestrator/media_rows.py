@@ -148,10 +148,3 @@ async def to_open(executor: Executor, file_id: int) -> OpenedFile | None:
     if row is None:
         return None
     return OpenedFile(ContentKey(row["content_hash"]), row["kind"], row["name"], row["media_type"])
-
-
-async def contents_of_client(executor: Executor, client_id: int) -> list[ContentKey]:
-    """What the store holds because of this client, and perhaps because of others too: for `Contents.forget`
-    after the client's messages (and with them these rows) are deleted.
-    """
-    return [ContentKey(row["hash"]) for row in await executor.fetch(sql("contents_of_client"), client_id)]

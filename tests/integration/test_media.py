@@ -10,7 +10,7 @@ import pytest
 from core.errors import NotFound, StorageDown, VendorDown
 from core.media_fetch import Unfetched
 from orchestrator import media_rows
-from orchestrator.content_store import key_of
+from orchestrator.content_store import ContentKey, key_of
 from orchestrator.hub_files import links, voice_note
 from orchestrator.hub_views import history_line, message_view
 from orchestrator.safekeeping import FactsAndFiles
@@ -365,7 +365,9 @@ async def erase(world: Files, chat: str) -> list[str]:
     """As the erasure of a client does: their messages go, and with these the rows of their files."""
     pool = world.here.pool
     client = await pool.fetchval("SELECT client_id FROM messages_history WHERE external_chat_id = $1", chat)
-    keys = await media_rows.contents_of_client(pool, client)
+    of_client = "SELECT content_hash FROM media JOIN messages_history AS m ON m.id = message_id"
+    rows = await pool.fetch(f"{of_client} WHERE client_id = $1 AND content_hash IS NOT NULL", client)
+    keys = [ContentKey(row["content_hash"]) for row in rows]
     await pool.execute("DELETE FROM messages_history WHERE client_id = $1", client)
     return list(await world.contents.forget(keys))
 

@@ -92,11 +92,6 @@ SELECT f.content_hash, f.kind, f.name, c.media_type
 FROM media AS f JOIN contents AS c ON c.hash = f.content_hash JOIN messages_history AS m ON m.id = f.message_id
 WHERE f.id = $1 AND m.deleted_at IS NULL
 
--- name: contents_of_client
-SELECT DISTINCT f.content_hash AS hash
-FROM media AS f JOIN messages_history AS m ON m.id = f.message_id
-WHERE m.client_id = $1 AND f.content_hash IS NOT NULL
-
 -- name: note_content
 -- Before the bytes are written, so that a crash leaves none that no row knows.
 INSERT INTO contents (hash, size, media_type, stored_at, busy_until)
