@@ -34,10 +34,10 @@ _names = itertools.count()
 
 async def measure(stage: Stage) -> list[Finding]:
     """Messages a second through the whole way; how late replies are while a bulk goes."""
-    async with stage.server("bench.stub_channel", "0") as quick, _orchestrator(stage, quick) as redis:
+    async with stage.server("bench.stub_channel", "0") as quick, _orchestrator(stage, quick) as out:
         count = stage.count(MESSAGES)
         rates = await interleaved(
-            ROUNDS, {"ours": _through(redis, quick, count), "bare": _bare(quick, count)}
+            ROUNDS, {"ours": _through(out.redis, quick, count), "bare": _bare(quick, count)}
         )
     alone, beside = await _replies(stage, 0), await _replies(stage, stage.count(BULK))
     ours, bare = median(rates["ours"]), median(rates["bare"])

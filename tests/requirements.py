@@ -13,6 +13,7 @@ PROMISES: dict[str, str] = {
     "no-loss-engines": "kill -9 of Redis and PostgreSQL loses no message and answers none twice.",
     "no-loss-channel": "kill -9 of a channel while it sends loses no reply and sends none twice.",
     "any-crash": "A process that dies at any await, or hears no answer there, loses and doubles nothing.",
+    "no-loss-storm": "kill -9 of everything, amid misbehaving messengers, loses and doubles no message.",
     "one-reply": "A turn has at most one committed reply, also when the call is repeated.",
     "fresh-reply": "A reply that has not seen the customer's newest message is refused with that message.",
     "changed-turn": "A reply to words that have been changed or taken back is refused with the change.",

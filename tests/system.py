@@ -20,7 +20,7 @@ from launcher.keyring import open_keyring
 from launcher.surroundings import Surroundings
 
 _PROJECT = Path(__file__).parent.parent
-_START_SECONDS = 40.0
+_START_SECONDS = 120.0
 _QUICK = {
     "AVITO_REQUESTS_PER_SECOND": "1000",
     "AVITO_BURST": "1000",

@@ -1,0 +1,81 @@
+"""What the database and the queues say at the end."""
+
+from dataclasses import dataclass
+
+import asyncpg
+from redis.asyncio import Redis
+
+from tests.chaos.ledger import Ledger
+
+_TOKENS = """
+SELECT substring(m.message_text FROM '#\\d+') AS token, t.status
+FROM messages_history AS m LEFT JOIN turns AS t ON t.id = m.turn_id
+WHERE m.sender = 'customer' AND m.message_text ~ '#\\d+'
+"""
+_WAITING = """
+SELECT (SELECT count(*) FROM turns WHERE status IN ('ready', 'leased')) AS turns,
+    (SELECT count(*) FROM outbound WHERE state IN ('queued', 'sending')) AS sends,
+    (SELECT count(*) FROM messages_history WHERE sender = 'customer') AS stored
+"""
+_UNSETTLED = "SELECT id, channel, state, text, error_code FROM outbound WHERE state IN ('unknown', 'failed')"
+_REPLIES = "SELECT count(*) FROM outbound WHERE origin = 'reply'"
+_ANSWERED = "SELECT count(*) FROM turns WHERE status = 'answered'"
+_CONTRACT = (
+    "SELECT id, telegram_id, avito_id, vk_id, whatsapp_id, phone, name FROM clients",
+    "SELECT id, channel, external_chat_id, status FROM appeals",
+    "SELECT id, channel, message_type, message_text, external_chat_id FROM messages_history",
+)
+_LISTS = ("queue:incoming", "queue:incoming:taken", "queue:outgoing", "queue:outgoing:taken")
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is still under way; nothing is `at_rest`."""
+
+    turns: int
+    sends: int
+    stored: int
+    gathering: int
+
+    @property
+    def at_rest(self) -> bool:
+        return not (self.turns or self.sends or self.gathering)
+
+
+async def look(database_url: str, redis_url: str) -> Rest:
+    """How much is under way now."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        row = await connection.fetchrow(_WAITING)
+    finally:
+        await connection.close()
+    async with Redis.from_url(redis_url) as redis:
+        lists = [await redis.llen(name) for name in _LISTS]
+        chats = [key async for key in redis.scan_iter("queue:batch:*")]
+    assert row is not None
+    return Rest(row["turns"], row["sends"], row["stored"], sum(lists) + len(chats))
+
+
+async def enter(ledger: Ledger, database_url: str) -> None:
+    """Turns, histories and unsettled replies into the ledger; the contract's queries run."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        for row in await connection.fetch(_TOKENS):
+            ledger.stored[row["token"]] += 1
+            if row["status"]:
+                ledger.in_turns[row["token"]] = row["status"]
+        for row in await connection.fetch(_UNSETTLED):
+            why = f"delivery {row['id']} on {row['channel']} is {row['state']}: {row['error_code']}"
+            ledger.unsettled.update({token: why for token in row["text"].split() if token[0] == "#"})
+        for query in _CONTRACT:
+            assert await connection.fetch(query)
+        assert await connection.fetchval(_REPLIES) == await connection.fetchval(_ANSWERED)
+    finally:
+        await connection.close()
+
+
+async def dead_letters(redis_url: str) -> dict[str, int]:
+    """How many lie at each door."""
+    async with Redis.from_url(redis_url) as redis:
+        doors = [key.decode() async for key in redis.scan_iter("dead:*", _type="HASH")]
+        return {door: await redis.hlen(door) for door in doors}

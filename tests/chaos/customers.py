@@ -1,0 +1,105 @@
+"""Customers who write bursts on every messenger and fill forms, at an even pace."""
+
+import asyncio
+import itertools
+import random
+from typing import Any
+
+import httpx
+
+from tests.chaos.ledger import Ledger
+from tests.chaos.plan import MESSENGERS, Plan
+from tests.system import System
+
+#: Between two messages of a burst, s.
+_GAPS = (0.0, 0.15)
+_ACCEPTED_LOOK = 1.5
+_PHONES_FROM = 79_000_000_000
+
+
+class Customers:
+    """Writes what the plan says and notes it in the ledger."""
+
+    def __init__(self, system: System, plan: Plan, ledger: Ledger, http: httpx.AsyncClient) -> None:
+        self._system = system
+        self._plan = plan
+        self._ledger = ledger
+        self._http = http
+        self._drawn = random.Random(plan.seed)  # noqa: S311  # a storm that can be repeated
+        self._numbers = itertools.count()
+        self._tokens: dict[tuple[str, str], str] = {}
+        self._typing: set[str] = set()
+
+    async def write(self) -> None:
+        """Until the plan's number is written; then every messenger has delivered, or given up."""
+        loop = asyncio.get_running_loop()
+        began, left = loop.time(), self._plan.messages
+        async with asyncio.TaskGroup() as bursts:
+            while left > 0:
+                size = min(left, self._drawn.randint(1, 2 * self._plan.burst - 1))
+                due = began + (self._plan.messages - left) / self._plan.per_second
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                bursts.create_task(self._burst(size))
+                left -= size
+
+    async def keep_noting_what_was_accepted(self) -> None:
+        """Until cancelled: which deliveries our webhooks answered 200."""
+        while True:
+            await self.note_accepted()
+            await asyncio.sleep(_ACCEPTED_LOOK)
+
+    async def note_accepted(self) -> None:
+        """Look once at every messenger's log of deliveries."""
+        for messenger in MESSENGERS:
+            log = await self._control("GET", f"{messenger}/deliveries?last=2000")
+            for attempt in log["deliveries"]:
+                token = self._tokens.get((messenger, attempt["message_id"]))
+                if token and attempt["status"] == 200:
+                    self._ledger.accepted.add(token)
+
+    async def note_seen(self) -> None:
+        """What every customer sees of us, by the tokens that our words quote."""
+        for messenger, customer in {tuple(key.split("/")) for key in self._ledger.written.values()}:
+            if messenger == "form":
+                continue
+            shown = await self._control("GET", f"{messenger}/customers/{customer}/messages")
+            said = [one["text"] for one in shown["messages"] if one["direction"] == "out"]
+            self._ledger.seen.update(token for text in said for token in text.split() if token[0] == "#")
+
+    async def _burst(self, size: int) -> None:
+        if self._drawn.randrange(self._plan.forms) == 0:
+            await asyncio.gather(*(self._form() for _ in range(size)))
+            return
+        messenger = self._drawn.choice(MESSENGERS)
+        customer = f"{messenger}-{self._drawn.randrange(self._plan.customers)}"
+        for _ in range(size):
+            token = self._token(f"{messenger}/{customer}")
+            path = f"{messenger}/customers/{customer}/messages"
+            told = await self._control("POST", path, {"text": token})
+            for message_id in told["message_ids"]:
+                self._tokens[messenger, str(message_id)] = token
+            await asyncio.sleep(self._drawn.uniform(*_GAPS))
+
+    async def _form(self) -> None:
+        token = self._token("form/form")
+        body = {
+            "phone": f"+{_PHONES_FROM + int(token[1:])}",
+            "name": "Ольга",
+            "form_id": "callback",
+            "message": token,
+        }
+        try:
+            answer = await self._http.post(f"{self._system.url('form_api')}/api/submit", json=body)
+        except httpx.HTTPError:
+            return  # not told that it was accepted: nothing was promised
+        if answer.status_code == 200:
+            self._ledger.accepted.add(token)
+
+    def _token(self, writer: str) -> str:
+        token = f"#{next(self._numbers)}"
+        self._ledger.written[token] = writer
+        return token
+
+    async def _control(self, method: str, path: str, body: Any = None) -> Any:
+        url = f"{self._system.url('sandbox')}/control/{path}"
+        return (await self._http.request(method, url, json=body)).raise_for_status().json()

@@ -1,0 +1,64 @@
+"""What was written, what was taken in, what customers see of it: the account that must come out even."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Each message of a customer is a token, and each reply quotes the tokens that it answers.
+
+    `accepted` are those that our webhook or form answered 200.
+    """
+
+    written: dict[str, str] = field(default_factory=dict)
+    accepted: set[str] = field(default_factory=set)
+    in_turns: dict[str, str] = field(default_factory=dict)
+    stored: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+    unsettled: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def undelivered(self) -> set[str]:
+        """Written, and answered 200 by nobody: their messenger still tries, or has given up."""
+        return {token for token, by in self.written.items() if not by.startswith("form/")} - self.accepted
+
+    @property
+    def by_silence(self) -> set[str]:
+        """Finished without words: forms, which the agent of the storm closes in silence."""
+        return {token for token, status in self.in_turns.items() if status == "closed"}
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """Accepted, and neither answered before the customer's eyes nor accounted for; with the reason."""
+        return {
+            token: why
+            for token in sorted(self.accepted)
+            if (why := self._missing(token)) and token not in self.unsettled
+        }
+
+    @property
+    def doubled(self) -> dict[str, str]:
+        """Answered more than once, or stored more than once."""
+        answered = {token: f"answered {times} times" for token, times in self.seen.items() if times > 1}
+        stored = {token: f"stored {times} times" for token, times in self.stored.items() if times > 1}
+        return stored | answered
+
+    @property
+    def unknown(self) -> dict[str, str]:
+        """Of replies of which nobody could tell whether they arrived: what customers really saw of them."""
+        return {
+            token: f"{why}; {'seen' if self.seen[token] else 'not seen'}"
+            for token, why in self.unsettled.items()
+        }
+
+    def _missing(self, token: str) -> str:
+        if token not in self.stored:
+            return "in no history"
+        if token not in self.in_turns:
+            return "in no turn"
+        if self.in_turns[token] not in ("answered", "closed"):
+            return f"its turn is {self.in_turns[token]}"
+        if token not in self.by_silence and not self.seen[token]:
+            return "answered, and not seen by the customer"
+        return ""

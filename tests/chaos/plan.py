@@ -1,0 +1,36 @@
+"""How large a storm is."""
+
+from dataclasses import dataclass
+
+from core.registry import CHANNELS
+
+MESSENGERS = tuple(channel.channel for channel in CHANNELS)
+#: Everything that is killed; the sandbox plays the world outside and remembers what customers saw.
+VICTIMS = (
+    *(channel.name for channel in CHANNELS),
+    "form_api",
+    "orchestrator",
+    "redis",
+    "postgres",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`messages` of customers within `minutes`, `kills` meanwhile; the same `seed` draws the same storm."""
+
+    messages: int
+    kills: int
+    minutes: float
+    seed: int = 1
+    agents: int = 4
+    customers: int = 60
+    burst: int = 8
+    #: One burst in so many is a form.
+    forms: int = 40
+    #: How long everything may take to come to rest at the end, s.
+    patience: float = 300
+
+    @property
+    def per_second(self) -> float:
+        return self.messages / (self.minutes * 60)
