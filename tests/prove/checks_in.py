@@ -41,7 +41,7 @@ def _misplaced(row: Any, fate: Fate) -> Iterator[str]:
         yield f"no-mixing: {name} of {fate.place} lies in {place_of(row)}"
     if turn is not None and (row["turn_channel"], row["turn_account"], row["turn_chat"]) != fate.place:
         yield f"no-mixing: {name} of {fate.place} is in a turn of another chat"
-    if not fate.deleted and row["status"] not in ("answered", "closed"):
+    if not fate.deleted and row["status"] not in ("answered", "closed", "handled"):
         yield f"nothing-lost: {name} is in the turn {turn} ({row['status']})"
 
 

@@ -24,7 +24,7 @@ def a_reply_is_of_who_held_the_turn(facts: Facts) -> Iterator[str]:
         answer = facts.answers.get(row["text"])
         if answer is None or answer.hand.turn_id != row["turn_id"]:
             yield f"no-mixing: the turn {row['turn_id']} was answered with {row['text']!r}"
-        elif answer.outcome in ("superseded", "stale_lease"):
+        elif answer.outcome in ("superseded", "stale_lease", "taken_over"):
             yield f"one-reply: {row['text']!r} was refused ({answer.outcome}) and sent all the same"
         elif not answer.force and not asked[row["turn_id"]] <= answer.quoted:
             yield f"fresh-reply: {row['text']!r} answers {sorted(asked[row['turn_id']])}"
@@ -37,6 +37,13 @@ def a_silence_has_seen_what_it_closes(facts: Facts) -> Iterator[str]:
         read = {name for one in facts.silences if one.hand.turn_id == number for name in one.quoted}
         if turn["status"] == "closed" and not asked[number] <= read:
             yield f"fresh-reply: the turn {number} was closed with {sorted(asked[number] - read)} unread"
+
+
+def a_handled_turn_is_a_persons(facts: Facts) -> Iterator[str]:
+    """Only where somebody took over is a turn left to them."""
+    for number, turn in facts.turns.items():
+        if turn["status"] == "handled" and place_of(turn) not in facts.oracle.taken_over:
+            yield f"paused: nobody took the turn {number} over, and nobody answers it"
 
 
 def the_customer_sees_each_text_once(facts: Facts) -> Iterator[str]:
@@ -65,7 +72,8 @@ def each_delivery_is_what_its_state_says(facts: Facts) -> Iterator[str]:
             yield f"nothing-lost: {text!r} is {row['state']} and not seen"
         if row["state"] == "failed" and seen:
             yield f"unknown: {text!r} is called failed and is seen"
-        if row["state"] in ("failed", "unknown") and not letters[row["id"]]:
+        buried = row["state"] in ("failed", "unknown") and row["error_code"] != "conversation_paused"
+        if buried and not letters[row["id"]]:
             yield f"unknown: {text!r} is {row['state']} and has no dead letter"
 
 
@@ -104,6 +112,7 @@ CHECKS = (
     a_turn_has_at_most_one_reply,
     a_reply_is_of_who_held_the_turn,
     a_silence_has_seen_what_it_closes,
+    a_handled_turn_is_a_persons,
     the_customer_sees_each_text_once,
     each_delivery_is_what_its_state_says,
     letters_are_whole,

@@ -6,12 +6,14 @@ from typing import Any, cast
 import httpx
 from pydantic import BaseModel, SecretStr
 
+from core.auth import Caller, Role, current_caller
 from core.chats import Chats
 from core.dispatcher import Dispatcher
 from core.errors import OutcomeUnknown
 from core.keys import Keys
 from orchestrator.app import Orchestrator
 from orchestrator.channels import Channels
+from orchestrator.clockwork import Clockwork
 from orchestrator.relay import Relay
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.store.pool import Pool
@@ -27,6 +29,8 @@ SETTINGS = OrchestratorSettings(
     database_url=SecretStr("postgresql://unused"),
     channel_api_key=SecretStr("unused-unused-unused"),
     delivery_attempts=4,
+    operator_pause_seconds=200,
+    hand_off_seconds=200,
 )
 Finds = Callable[[House], Awaitable[ChannelProcess]]
 
@@ -78,10 +82,20 @@ class HubProcess:
         self._door, self._senders = leaving.dispatchers
         source, bell = made._keys.tickets.source, made._outbox_bell
         self._relay = Relay(made._pool, made._redis, source, bell=bell, clock=clock)
+        self._pause_news = made._pause_news
+        self._clockwork = Clockwork(made._pool, SETTINGS.rules, turns_bell=made._turns_bell, clock=clock)
         self._operations = {one.name: one.run for one in made._hub.operations()}
 
     async def ask(self, operation: str, **given: Any) -> dict[str, Any]:
-        """What an agent or operator asks of the hub; the answer as JSON."""
+        """What an agent asks of the hub; the answer as JSON."""
+        return await self._ask("agent", operation, given)
+
+    async def order(self, operation: str, **given: Any) -> dict[str, Any]:
+        """What an operator asks of it."""
+        return await self._ask("operator", operation, given)
+
+    async def _ask(self, role: Role, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+        current_caller.set(Caller(f"somebody, {role}", role))  # of this task alone
         answer: BaseModel = await self._operations[operation](**given)
         return answer.model_dump(mode="json")
 
@@ -108,6 +122,11 @@ class HubProcess:
         await self.collect(self.tickets)
         await self._serve(self._senders)
 
+    async def timers(self) -> None:
+        """What time does to cases, and the news of pauses."""
+        await self._clockwork.sweep()
+        await self._pause_news.tell_all()
+
     async def work(self) -> None:
         """One round of every loop."""
         await self.collect(self.incoming)
@@ -115,6 +134,7 @@ class HubProcess:
         await self.accept_listed()
         await self.relay()
         await self.send()
+        await self.timers()
 
     async def _serve(self, dispatcher: Dispatcher) -> None:
         taken = await dispatcher._chats.take(self._clock.now_ms(), 10)

@@ -107,6 +107,11 @@ class Machine(RuleBasedStateMachine):
         now = self.stage.clock.now_ms()
         self.run(self.world.deliver([self.world.oracle.happens(place, kind, message_id, "", now)]))
 
+    @rule(where=WHERE)
+    def a_customer_types(self, where: Place) -> None:
+        now = self.stage.clock.now_ms()
+        self.run(self.world.deliver([self.world.oracle.happens(where, "typing", "typing", "", now)]))
+
     @rule(house=HOUSE, cut=LINE)
     def an_echo_comes(self, house: House, cut: Cut | None) -> None:
         self.run(self.world.deliver_echo(house, cut))
@@ -145,7 +150,7 @@ class Machine(RuleBasedStateMachine):
     def silence_falls_and_all_loops_run(self, who: int, cut: Cut | None) -> None:
         self.do(who, lambda hub: hub.collect(hub.incoming), None)
         self.run(self.stage.pass_time(21))
-        self.do(who, lambda hub: hub.work(), cut)
+        self.run(self.world.work(who, lambda hub: hub.work(), cut))
 
     @rule(who=WHO, cut=SOME)
     def the_list_is_accepted(self, who: int, cut: Cut | None) -> None:
@@ -209,6 +214,24 @@ class Machine(RuleBasedStateMachine):
     def an_agent_forgets_its_turn(self, which: int) -> None:
         hands = self.world.agents.hands
         hands.pop(which % len(hands))
+
+    @precondition(lambda self: self.world.agents.hands)
+    @rule(who=WHO, which=ANY, cut=SOME)
+    def an_agent_hands_off(self, who: int, which: int, cut: Cut | None) -> None:
+        hands = self.world.agents.hands
+        self.run(self.world.hand_off(who, hands[which % len(hands)], cut))
+
+    @rule(who=WHO, where=WHERE, deed=st.sampled_from(["pause", "resume", "send_message"]), cut=SOME)
+    def an_operator_takes_part(self, who: int, where: Place, deed: str, cut: Cut | None) -> None:
+        self.run(self.world.operator_does(who, where, deed, cut))
+
+    @rule(who=WHO, where=WHERE, seconds=st.sampled_from([5, 90]), cut=SOME)
+    def something_is_scheduled(self, who: int, where: Place, seconds: int, cut: Cut | None) -> None:
+        self.run(self.world.schedule(who, where, seconds, cut))
+
+    @rule(who=WHO, cut=SOME)
+    def the_timers_run(self, who: int, cut: Cut | None) -> None:
+        self.do(who, lambda hub: hub.timers(), cut)
 
     @rule(who=WHO, where=WHERE, key=st.integers(1, 3), cut=SOME)
     def somebody_writes_first(self, who: int, where: Place, key: int, cut: Cut | None) -> None:

@@ -11,7 +11,7 @@ from core.echoes import fingerprint
 from core.messages import IncomingMessage
 from tests.prove.messenger import Place
 
-Kind = Literal["message", "postback", "edit", "delete", "operator_message", "read", "delivered"]
+Kind = Literal["message", "postback", "edit", "delete", "operator_message", "read", "delivered", "typing"]
 #: What a customer says and an agent answers.
 ASKED: tuple[Kind, ...] = ("message", "postback")
 
@@ -47,6 +47,7 @@ class Oracle:
     events: list[Event] = field(default_factory=list)
     garbage: list[bytes] = field(default_factory=list)
     listed: list[tuple[Place, str]] = field(default_factory=list)
+    taken_over: set[Place] = field(default_factory=set)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _accepted: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -70,8 +71,14 @@ class Oracle:
         key = f"{target}:{kind}:{number}"
         arrival = Arrival(message, key, own=own, fingerprint=fingerprint(text) if own else "")
         event = Event(place, kind, target, text, arrival, at)
+        if own:
+            self.taken_over.add(place)
         self.events.append(event)
         return event
+
+    def new_words(self, letter: str, place: Place) -> str:
+        """Words that nobody has used; the letter tells whose they are."""
+        return f"{letter}{next(self._numbers)} to {' '.join(place)}"
 
     def says(self, place: Place, kind: Kind, now_ms: int) -> Event:
         """A customer or an operator says something new; its words are its name."""

@@ -125,6 +125,47 @@ async def _a_receipt_comes(world: World, _: Cut | None, cut: Cut | None) -> None
     await world.deliver([receipt], cut)
 
 
+async def _an_agent_gives_it_back(world: World, cut: Cut | None, _: Cut | None) -> None:
+    if world.agents.hands:
+        await world.keep_or_return(0, world.agents.hands[0], "release_turn", cut)
+
+
+async def _an_agent_hands_it_off(world: World, cut: Cut | None, _: Cut | None) -> None:
+    if world.agents.hands:
+        await world.hand_off(0, world.agents.hands[0], cut)
+
+
+async def _a_person_gives_it_back(world: World, cut: Cut | None, _: Cut | None) -> None:
+    await world.operator_does(0, PLACE, "resume", cut)
+
+
+async def _a_person_types(world: World, _: Cut | None, cut: Cut | None) -> None:
+    said = world.oracle.says(PLACE, "operator_message", world.stage.clock.now_ms())
+    await world.deliver([said], cut)
+
+
+async def _it_is_taken_back(world: World, _: Cut | None, cut: Cut | None) -> None:
+    said = world.oracle.changeable()[-1]
+    now = world.stage.clock.now_ms()
+    await world.deliver([world.oracle.happens(PLACE, "delete", said.target, "", now)], cut)
+
+
+async def _something_is_scheduled(world: World, cut: Cut | None, _: Cut | None) -> None:
+    await world.schedule(0, PLACE, 5, cut)
+
+
+async def _the_messenger_is_down(world: World, cut: Cut | None, line: Cut | None) -> None:
+    await world.stage.pass_time(6)
+    world.messengers[AVITO].feel("down")
+    await _all_is_sent(world, cut, line)
+    world.messengers[AVITO].recover()
+
+
+async def _the_timers_run(world: World, cut: Cut | None, _: Cut | None) -> None:
+    await world.stage.pass_time(201)
+    await world.do(0, lambda hub: hub.timers(), cut)
+
+
 STEPS: tuple[Step, ...] = (
     _a_message_comes,
     _a_message_comes_while_redis_is_away,
@@ -148,6 +189,25 @@ STEPS: tuple[Step, ...] = (
     _a_turn_is_made,
     _an_agent_takes_it,
     _an_agent_needs_say_nothing,
+    _something_is_scheduled,
+    _the_messenger_is_down,
+    _all_is_sent,
+    _a_message_comes,
+    _a_turn_is_made,
+    _an_agent_takes_it,
+    _it_is_edited,
+    _it_is_taken_back,
+    _a_turn_is_made,
+    _an_agent_gives_it_back,
+    _a_message_comes,
+    _a_turn_is_made,
+    _an_agent_takes_it,
+    _an_agent_hands_it_off,
+    _a_person_gives_it_back,
+    _an_agent_takes_it,
+    _a_person_types,
+    _a_turn_is_made,
+    _the_timers_run,
 )
 
 

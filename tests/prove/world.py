@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import asyncpg
@@ -19,6 +20,7 @@ from tests.prove.fuse import Cut, Fuse, Killed
 from tests.prove.hub_process import SETTINGS, HubProcess
 from tests.prove.messenger import HOUSES, House, Messenger, Place, messenger
 from tests.prove.oracle import Event, Oracle
+from tests.prove.pause_watch import look, nobody_spoke_up, paused_places
 from tests.prove.stage import Stage
 
 T = TypeVar("T")
@@ -159,6 +161,12 @@ class World:
         finally:
             process.fuse.arm(None)
 
+    async def work(self, number: int, work: Work, cut: Cut | None) -> None:
+        """Some work that may send; the AI must say nothing in a conversation that a person has."""
+        before = await look(self.stage, self.messengers)
+        await self.do(number, work, cut)
+        await nobody_spoke_up(before, self.stage, self.messengers)
+
     async def send_with(
         self, number: int, house: House, cuts: tuple[Cut | None, Cut | None], work: Work
     ) -> None:
@@ -166,7 +174,7 @@ class World:
         hub_cut, channel_cut = cuts
         process = await self.channel(house)
         process.fuse.arm(channel_cut)
-        await self.do(number, work, hub_cut)
+        await self.work(number, work, hub_cut)
         if process.alive:
             process.fuse.arm(None)
 
@@ -187,13 +195,16 @@ class World:
 
     async def finish(self, number: int, answer: Answer, cut: Cut | None = None) -> None:
         """An agent finishes a turn, perhaps not for the first time."""
-        must_have_seen = await self._must_have_seen(answer)
+        must_have_seen, paused = await self._must_have_seen(answer), await paused_places(self.stage)
         name, given = answer.operation
         told = await self.do(number, lambda hub: hub.ask(name, **given), cut)
         if told is None:
             return
         repeated = answer.outcome != ""
         self.agents.heard(answer, told)
+        if told["status"] == "queued" and not repeated:
+            held = paused & await paused_places(self.stage)
+            assert answer.hand.place not in held, f"paused: {answer.words!r} was accepted"
         if told["status"] == "queued" and not answer.force and not repeated:
             unseen = must_have_seen - answer.quoted - await self._answered_before(answer)
             assert not unseen, f"fresh-reply: {answer.words!r} has not seen {sorted(unseen)}"
@@ -204,6 +215,32 @@ class World:
         told = await self.do(number, lambda hub: hub.ask(operation, **given), cut)
         if told is not None and told["status"] != "extended" and hand in self.agents.hands:
             self.agents.hands.remove(hand)
+
+    async def hand_off(self, number: int, hand: Hand, cut: Cut | None) -> None:
+        """An agent gives its turn to a person."""
+        given = {"turn_id": str(hand.turn_id), "lease_token": hand.token, "reason": "a person is wanted"}
+        self.oracle.taken_over.add(hand.place)
+        told = await self.do(number, lambda hub: hub.ask("hand_off", **given), cut)
+        if told is not None and hand in self.agents.hands:
+            self.agents.hands.remove(hand)
+
+    async def operator_does(self, number: int, place: Place, deed: str, cut: Cut | None) -> None:
+        """An operator takes the conversation over, gives it back, or writes there through the hub."""
+        channel, account, chat = place
+        given = {"channel": channel, "account": account, "chat_id": chat}
+        if deed == "send_message":
+            given |= {"text": self.oracle.new_words("o", place), "sender": "operator"}
+        if deed != "resume":
+            self.oracle.taken_over.add(place)
+        await self.do(number, lambda hub: hub.order(deed, **given), cut)
+
+    async def schedule(self, number: int, place: Place, seconds: int, cut: Cut | None) -> None:
+        """A message that is to go later."""
+        channel, account, chat = place
+        at = datetime.fromtimestamp(self.stage.clock.now_ms() / 1000 + seconds, UTC).isoformat()
+        given = {"channel": channel, "account": account, "chat_id": chat, "send_at": at}
+        words = self.oracle.new_words("s", place)
+        await self.do(number, lambda hub: hub.ask("send_message", text=words, **given), cut)
 
     async def write_first(self, number: int, place: Place, key: int, cut: Cut | None) -> None:
         """A message outside a turn; a key stands for the same words however often it is used."""
@@ -248,7 +285,7 @@ class World:
     async def _answered_before(self, answer: Answer) -> set[str]:
         rows = await self.stage.pool.fetch(
             "SELECT external_message_id FROM messages_history JOIN turns ON turns.id = turn_id"
-            " WHERE turn_id <> $1 AND status IN ('answered', 'closed')",
+            " WHERE turn_id <> $1 AND status IN ('answered', 'closed', 'handled')",
             answer.hand.turn_id,
         )
         return {row["external_message_id"] for row in rows}
