@@ -135,13 +135,11 @@ class Traces:
         if self._kind(key) != "dead":
             return names.stands_in(words, channel)
         try:
-            letter = DeadLetter.model_validate_json(text)
+            letter = DeadLetter.model_validate_json(text.partition(b" ")[2])  # behind its name in the hash
         except ValueError:
             return names.stands_in(words)
-        door, _, of_channel = letter.door.partition(":")
-        known = names.has_message(letter.raw) if door != "webhook" else None
-        payload = letter.raw.decode(errors="replace")
-        return known if known is not None else names.stands_in(f"{payload} {letter.detail}", of_channel)
+        payloads = dict.fromkeys((letter.raw, letter.raw_original))
+        return any(_names_them_in(letter, payload, names) for payload in payloads)
 
     async def _is_about(self, key: str, names: Names) -> bool:
         _, channel, account, name = (key.removeprefix(self._keys.prefix).split(":", 3) + [""] * 3)[:4]
@@ -175,6 +173,13 @@ class Traces:
 
     def _kind(self, key: str) -> str:
         return key.removeprefix(self._keys.prefix).partition(":")[0]
+
+
+def _names_them_in(letter: DeadLetter, payload: bytes, names: Names) -> bool:
+    door, _, of_channel = letter.door.partition(":")
+    known = names.has_message(payload) if door != "webhook" else None
+    words = payload.decode(errors="replace")
+    return known if known is not None else names.stands_in(f"{words} {letter.detail}", of_channel)
 
 
 def _parts(queue: QueueKeys) -> Iterator[str]:

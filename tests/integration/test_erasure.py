@@ -166,6 +166,14 @@ async def _letters(house: House, who: str, phone: str) -> None:
     await dead.bury("outgoing", "failed", "", json.dumps(sent).encode())
     await dead.bury("webhook:avito", "unknown", "", json.dumps({"payload": [sent]}).encode())
     await dead.bury("webhook:form", "unknown", "", f"phone={phone}&name={who}".encode())
+    changed = await dead.find(
+        await dead.bury("webhook:avito", "unknown", "", json.dumps({"payload": [sent]}).encode())
+    )
+    assert changed is not None
+    await dead.edit(changed, b'{"now": "nobody"}', by="operator")
+    kept = await dead.find(changed.letter.id)
+    assert kept is not None
+    await dead.replayed(kept, by="operator")
 
 
 async def _memories(house: House, who: str) -> None:
@@ -219,7 +227,7 @@ async def test_nothing_of_an_erased_client_is_left_and_others_keep_theirs(house:
     assert await house.here.value("SELECT count(*) FROM clients WHERE id = $1", other) == 1
     assert report is not None
     assert (report.tables["messages_history"], report.tables["clients"]) == (said, 1)
-    assert report.redis["dead"] == 4
+    assert report.redis["dead"] == 5
 
 
 @pytest.mark.promise("erased")
