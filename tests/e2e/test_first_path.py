@@ -80,11 +80,13 @@ def test_a_webhook_repeated_five_times_is_one_message(
 
 @pytest.mark.promise("echo")
 def test_our_own_echo_is_no_message_but_an_operators_words_are_history(system: System, customer: str) -> None:
-    """The vendor sends both back; only the person's words are news."""
+    """The vendor sends both back; only the person's words are news: the AI is silent until it may go on."""
     chat = system.write(customer, text="Вы открыты?")["chat_id"]
     reply(system, turn_of(system, customer), "Да, до восьми.")
     shown(system, customer, 1)
     system.post("sandbox", "/control/avito/operator/messages", {"chat": chat, "text": "Это мастер Иван."})
+    _taken_over(system, chat)
+    system.post("orchestrator", "/api/conversations/resume", {"channel": "avito", "chat_id": chat})
     system.write(customer, text="Спасибо!")
 
     turn = turn_of(system, customer)
@@ -193,7 +195,7 @@ def test_a_plan_without_the_api_is_named_and_what_was_said_goes_out_once_it_is_p
 
 
 def test_an_appeal_is_listed_read_and_closed(system: System, customer: str) -> None:
-    """The next message after that opens a new one."""
+    """The next message within days opens it again; an answer makes it wait for the client."""
     system.write(customer, text="Первый вопрос")
     first = turn_of(system, customer)
     reply(system, first, "Ответ")
@@ -201,10 +203,10 @@ def test_an_appeal_is_listed_read_and_closed(system: System, customer: str) -> N
     system.write(customer, text="Второй вопрос")
     second = turn_of(system, customer)
     reply(system, second, "Ответ")
-    listed = system.get("orchestrator", "/api/appeals", status="open", limit=100)["appeals"]
+    listed = system.get("orchestrator", "/api/appeals", status="waiting_client", limit=100)["appeals"]
 
     assert closed["status"] == "resolved"
-    assert second["appeal_id"] != first["appeal_id"]
+    assert second["appeal_id"] == first["appeal_id"]
     assert second["client_id"] == first["client_id"]
     assert second["appeal_id"] in [appeal["appeal_id"] for appeal in listed]
 
@@ -217,6 +219,15 @@ def _refused(system: System, delivery_id: str, code: str) -> None:
         if (delivery["state"], delivery["error_code"]) == ("queued", code):
             return
     raise AssertionError(f"not refused by {code}: {delivery}")
+
+
+def _taken_over(system: System, chat: str) -> None:
+    """Wait until the AI is silent in the chat."""
+    for _ in patiently(20):
+        paused = system.get("orchestrator", "/api/conversations/paused")["conversations"]
+        if chat in [one["chat_id"] for one in paused]:
+            return
+    raise AssertionError(f"nobody took {chat} over")
 
 
 def _gathered(system: System, customer: str, count: int) -> None:
