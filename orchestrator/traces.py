@@ -42,6 +42,7 @@ class Names:
         for channel, account, name in (*whose.chats, *whose.handles, *whose.sent_ids):
             self._scoped.setdefault((channel, account), set()).add(name)
         everywhere = {*self._deliveries, *whose.emails, *(phone.lstrip("+") for phone in whose.phones)}
+        self._everywhere = _any_of(everywhere)
         self._words = {
             channel: _any_of({*everywhere, *self._of_channel(channel)})
             for channel in {place[0] for place in self._scoped}
@@ -71,7 +72,7 @@ class Names:
 
     def stands_in(self, text: str, channel: str = "") -> bool:
         """Whether a name of theirs, on this channel or on any, is a word of the text."""
-        words = self._words.get(channel) if channel else self._anywhere
+        words = self._words.get(channel, self._everywhere) if channel else self._anywhere
         return bool(words and words.search(text))
 
 

@@ -231,6 +231,25 @@ async def test_nothing_of_an_erased_client_is_left_and_others_keep_theirs(house:
 
 
 @pytest.mark.promise("erased")
+async def test_letters_are_compared_as_what_they_are(house: House) -> None:
+    """A body that is no text is searched as well; another's message that quotes the number is another's."""
+    anna = await lives(house, MARKER, PHONE)
+    dead = DeadLetters(house.redis, KEYS, house.clock)
+    await dead.bury("webhook:avito", "unreadable", "", b"\xff" + f" chat-of-{MARKER}".encode())
+    quotes = writes("boris", "quotes").model_copy(update={"text": f"call {PHONE}"})
+    kept = await dead.bury("incoming", "unstorable", "", quotes.model_dump_json().encode())
+    elsewhere = await dead.bury("webhook:vk", "unknown", "", f"chat-of-{MARKER}".encode())
+    await dead.bury("webhook:instagram", "unknown", "", f"phone: {PHONE}".encode())
+
+    await house.erasure.erase(anna)
+
+    assert [one.id for one in await dead.list("incoming")] == [kept]
+    assert await dead.list("webhook:avito") == []
+    assert await dead.list("webhook:instagram") == []
+    assert [one.id for one in await dead.list("webhook:vk")] == [elsewhere]
+
+
+@pytest.mark.promise("erased")
 async def test_a_merged_client_is_erased_with_both_sides(house: House) -> None:
     anna = await lives(house, MARKER, PHONE)
     twin = (await house.here.resolve(writes(f"twin{MARKER}", "1", channel="vk"))).client_id or 0
