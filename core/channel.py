@@ -283,6 +283,12 @@ class OpensChats(Protocol):
 
 
 @runtime_checkable
+class NamesChats(Protocol):
+    def name_of_chat(self, chat_id: ChatId) -> ChatId:
+        """The id that messages of the chat bear; its vendor takes other forms of it as well."""
+
+
+@runtime_checkable
 class ListsChats(Protocol):
     async def list_chats(self, limit: int, cursor: str) -> ChatPage:
         """Newest first; `cursor` is opaque, "" for the first page.

@@ -18,7 +18,7 @@ from core.app import VERSION, ServiceParts, build_app
 from core.attempts import Attempts
 from core.auth import KeyRing
 from core.background import running
-from core.channel import Channel, ListsChats
+from core.channel import Channel, ListsChats, NamesChats
 from core.channel_operations import Account, ChannelOperations, capabilities_of
 from core.clock import SystemClock
 from core.connections import redis_client
@@ -117,7 +117,7 @@ class _Wiring(Generic[S, C]):
         )
         echoes = Echoes(self._redis, self._keys)
         attempts = Attempts(self._redis, self._keys, SystemClock(), longest=made.settings.send_seconds)
-        self._pauses = Pauses(self._redis, self._keys, SystemClock())
+        self._pauses = _pauses(self._redis, self._keys, next(iter(self._channels.values())))
         files = partial(files_address, made.settings, made.service)
         self._shelf = Shelf(self._redis, self._keys, files)
         self._links = FileLinks(made.service.channel, made.settings.api_keys, files, SystemClock())
@@ -233,6 +233,11 @@ class _Wiring(Generic[S, C]):
             },
             "spooled": self._inbox.waiting,
         }
+
+
+def _pauses(redis: Redis, keys: Keys, channel: Channel) -> Pauses:
+    name_of = channel.name_of_chat if isinstance(channel, NamesChats) else None
+    return Pauses(redis, keys, SystemClock(), name_of=name_of)
 
 
 def start(made: ChannelService[S, C]) -> None:

@@ -4,6 +4,7 @@ The truth is a table of the orchestrator (orchestrator/pauses.py), which writes 
 transaction and mends what a crash left out. A version keeps old news from replacing newer ones.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from core.auth import speaks_now
 from core.clock import Clock
 from core.echoes import storage_errors
 from core.errors import ConversationPaused
+from core.ids import ChatId
 from core.keys import Keys
 from core.operations import Operation
 from core.scripts import load_script
@@ -35,12 +37,18 @@ class PauseState:
 
 
 class Pauses:
-    """Over all replicas, in Redis. Raises StorageDown."""
+    """Over all replicas, in Redis. Raises StorageDown.
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+    `name_of` gives the one name of a chat that its vendor takes under several.
+    """
+
+    def __init__(
+        self, redis: Redis, keys: Keys, clock: Clock, *, name_of: Callable[[ChatId], ChatId] | None = None
+    ) -> None:
         self._redis = redis
         self._keys = keys
         self._clock = clock
+        self._name_of = name_of
         self._set = load_script(redis, "pause_set")
 
     async def tell(self, state: PauseState) -> None:
@@ -54,8 +62,10 @@ class Pauses:
 
     async def refuse(self, channel: str, account: str, chat_id: str) -> None:
         """ConversationPaused while a person has the chat."""
+        name = self._name_of(ChatId(chat_id)) if self._name_of else chat_id
+        key = self._keys.paused(channel, account, name)
         with storage_errors():
-            stored = await self._redis.hget(self._keys.paused(channel, account, chat_id), "until")
+            stored = await self._redis.hget(key, "until")
         until = int(stored) if stored else _OVER
         if until == _ENDLESS or until > self._clock.now_ms():
             raise ConversationPaused(channel=channel)

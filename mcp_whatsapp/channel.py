@@ -172,6 +172,10 @@ class WhatsAppChannel(AccountChannel):
             chats=chats, next_cursor=next_cursor(offset, len(answer.dialogs), limit, answer.total_count)
         )
 
+    def name_of_chat(self, chat_id: ChatId) -> ChatId:
+        """Digits: Wappi also takes …@c.us and the like (§2.1)."""
+        return ChatId(address(chat_id))
+
     async def get_chat(self, chat_id: ChatId) -> ChatInfo:
         """The filter takes parts of ids (§3.4), so the right one is picked from what it finds."""
         wanted = recipient(chat_id)

@@ -23,6 +23,7 @@ from core.observability import Metrics
 from core.pauses import Pauses, PauseState
 from core.sending import Sender
 from core.testing import FakeChannelWithEverything
+from tests.contract.whatsapp_side import WhatsAppSide
 from tests.integration.chats_fixture import ManualClock
 from tests.integration.intake_fixture import KEYS, connect
 from tests.integration.post_fixture import CHAT, Killed
@@ -169,6 +170,20 @@ async def test_a_pause_is_of_one_conversation(messenger: Messenger) -> None:
     await messenger.pause(chat="u2i-2")
 
     assert (await messenger.post("messages/send", AGENT, chat_id=CHAT, text="Да")).status_code == 200
+
+
+@pytest.mark.promise("pause-doors")
+async def test_a_chat_under_another_of_its_names_is_the_same_conversation(redis_url: str) -> None:
+    """WhatsApp takes a bare number and number@c.us for one chat; neither is a way round a pause."""
+    async with connect(redis_url) as redis:
+        channel = WhatsAppSide().channel
+        pauses = Pauses(redis, KEYS, ManualClock(), name_of=channel.name_of_chat)
+        await pauses.tell(PauseState("whatsapp", "default", "79001234567", 1, None))
+
+        for written in ("79001234567", "79001234567@c.us"):
+            with pytest.raises(ConversationPaused):
+                await pauses.refuse("whatsapp", "default", written)
+        await pauses.refuse("whatsapp", "default", "79007654321@c.us")
 
 
 async def test_a_message_that_had_begun_is_finished(messenger: Messenger) -> None:
