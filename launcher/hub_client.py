@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -30,16 +31,24 @@ class HubClient:
     def ask(self, method: Method, path: str, given: Mapping[str, Any]) -> Answer:
         """The answer of the hub; `given` is the query of a GET, the body of a POST."""
         query, body = (given, None) if method == "GET" else (None, given)
+        key = {"X-API-Key": self._key}
+        return _read(self._asked(method, path, headers=key, params=query, json=body))
+
+    def file(self, link: str) -> bytes:
+        """What a link of the hub's opens, at this hub, whoever may be meant by the link's host."""
+        response = self._asked("GET", urlsplit(link).path)
+        if not response.is_success:
+            _read(response)
+        return response.content
+
+    def _asked(self, method: Method, path: str, **more: Any) -> httpx.Response:
         try:
-            response = self._http.request(
-                method, self._url + path, headers={"X-API-Key": self._key}, params=query, json=body
-            )
+            return self._http.request(method, self._url + path, **more)
         except httpx.HTTPError as error:
             raise HubAway(
                 f"The hub at {self._url} gives no answer ({type(error).__name__}): "
                 "start it, or set ELDOLEADO_HUB_URL."
             ) from error
-        return _read(response)
 
     def close(self) -> None:
         """Give the connection back."""

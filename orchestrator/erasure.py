@@ -50,14 +50,27 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a message in the content store; `opens`: our link to it does, its message was not deleted."""
+
+    id: int
+    hash: str
+    kind: str
+    name: str
+    media_type: str
+    size: int
+    opens: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Export:
-    """All that is kept: whole rows by table, what Redis has, the hashes of files in the content store."""
+    """All that is kept: whole rows by table, what Redis has, the files in the content store."""
 
     client_id: int
     tables: dict[str, list[dict[str, Any]]]
     queued: list[str]
     redis: list[dict[str, str]]
-    files: list[str]
+    files: list[StoredFile]
 
 
 class Erasure:
@@ -132,7 +145,7 @@ class Erasure:
         whose = await person(connection, client_id)
         if whose is None:
             return None
-        files = [ContentKey(one) for one in await _files(connection, whose)]
+        files = sorted({ContentKey(one.hash) for one in await _files(connection, whose)})
         await self._mark(connection, whose)
         redis = await self._traces.remove(whose, self._clock.now_ms())
         report = Report(client_id, self._now(), await delete_rows(connection, whose), dict(redis))
@@ -153,8 +166,8 @@ class Erasure:
         return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
 
 
-async def _files(connection: Connection, whose: Person) -> list[str]:
+async def _files(connection: Connection, whose: Person) -> list[StoredFile]:
     if "media" not in await tables(connection):
         return []
-    rows = await connection.fetch(sql("contents_of_messages"), whose.message_ids)
-    return [row["content_hash"] for row in rows]
+    rows = await connection.fetch(sql("stored_files"), whose.message_ids)
+    return [StoredFile(**row) for row in rows]

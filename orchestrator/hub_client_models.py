@@ -97,6 +97,17 @@ class MergePage(BaseModel):
     merges: list[MergeLine]
 
 
+class ExportedFile(BaseModel):
+    """A file of a message, as the content store has it."""
+
+    hash: str = Field(description="sha256 of the bytes, 64 hexadecimal digits")
+    kind: str = Field(description="image, voice, video or document")
+    name_untrusted: str = ""
+    media_type: str
+    size: int = Field(description="bytes")
+    url: str = Field(description="our link, a path at the hub without PUBLIC_URL; empty: message deleted")
+
+
 class Exported(BaseModel):
     """All that is kept of a client."""
 
@@ -104,7 +115,7 @@ class Exported(BaseModel):
     tables: dict[str, list[dict[str, Any]]] = Field(description="whole rows by table")
     queued: list[str] = Field(description="messages that wait in a queue, as they came")
     redis: list[dict[str, str]] = Field(description="what else Redis has: key and what of it")
-    files: list[str] = Field(description="names of files in the content store")
+    files: list[ExportedFile] = Field(description="those in the content store, one for each message with it")
 
 
 class Erased(BaseModel):

@@ -11,12 +11,14 @@ from core.errors import NotFound, Rejected
 from core.operations import Operation
 from orchestrator import merges
 from orchestrator.client_list import PlaceError, client_view, list_clients, list_suggestions, settle
+from orchestrator.erasure import StoredFile
 from orchestrator.hub_client_models import (
     ClientCard,
     ClientLine,
     ClientPage,
     Erased,
     Exported,
+    ExportedFile,
     Fact,
     Handle,
     MergeLine,
@@ -164,7 +166,18 @@ class ClientDesk:
             export = await self._parts.erasure.export(int(client_id))
         if export is None:
             raise NotFound(f"There is no client {client_id}.")
-        return Exported(**{**asdict(export), "client_id": str(export.client_id)})
+        files = [self._file(one) for one in export.files]
+        return Exported(**{**asdict(export), "client_id": str(export.client_id), "files": files})
+
+    def _file(self, stored: StoredFile) -> ExportedFile:
+        return ExportedFile(
+            hash=stored.hash,
+            kind=stored.kind,
+            name_untrusted=stored.name,
+            media_type=stored.media_type,
+            size=stored.size,
+            url=self._parts.files.address(stored.id) if stored.opens else "",
+        )
 
     async def _erase(
         self,

@@ -38,6 +38,8 @@ class ShowsMedia(Protocol):
 
     def shown(self, message: MessageView) -> Media: ...
 
+    def address(self, file_id: int) -> str: ...
+
 
 class VendorsLinks:
     """The links as they came."""
@@ -45,6 +47,10 @@ class VendorsLinks:
     def shown(self, message: MessageView) -> Media:
         """As it is."""
         return message.media
+
+    def address(self, file_id: int) -> str:
+        """None."""
+        return ""
 
 
 class MediaLinks:
@@ -56,7 +62,11 @@ class MediaLinks:
 
     def link(self, file_id: int) -> str:
         """The link to a kept file, or ""."""
-        return f"{self._origin}{PATH}/{file_id}.{self._signature(file_id)}" if self._origin else ""
+        return self.address(file_id) if self._origin else ""
+
+    def address(self, file_id: int) -> str:
+        """The link, or what of it comes behind the hub's address when nobody has told that."""
+        return f"{self._origin}{PATH}/{file_id}.{self._signature(file_id)}"
 
     def read(self, token: str) -> int | None:
         """Which file a token means; None when we did not sign it."""

@@ -1,6 +1,10 @@
 """`eldoleado clients …`: who they are, merged and separated, told and forgotten."""
 
+from pathlib import Path
+
+from core.filetypes import extension_of
 from launcher.command import PAGE, YES, Command, Desk, Given, confirmed, option, word
+from launcher.errors import LauncherError, NotFoundThere
 from launcher.hub_client import Answer
 from launcher.shown import rows
 
@@ -12,6 +16,31 @@ def _erase(command: Command, desk: Desk, given: Given) -> Answer:
     client = given["client_id"]
     confirmed(desk, given, f"Erase client {client} everywhere, for good?")
     return command.ask(desk, {**given, "confirm": client})
+
+
+def _export(command: Command, desk: Desk, given: Given) -> Answer:
+    folder = given.pop("files", None)
+    answer = command.ask(desk, given)
+    if folder is None:
+        return answer
+    return {**answer, "files": [_saved(desk, Path(folder), file) for file in answer["files"]]}
+
+
+def _saved(desk: Desk, folder: Path, file: Answer) -> Answer:
+    """The file with `saved_as`, its name in the folder; "" when its link opens no more."""
+    name = f"{file['hash']}.{extension_of(file['media_type'])}"
+    try:
+        content = desk.hub.file(file["url"]) if file["url"] else None
+    except NotFoundThere:
+        content = None
+    if content is None:
+        return {**file, "saved_as": ""}
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / name).write_bytes(content)
+    except OSError as error:
+        raise LauncherError(f"{folder / name} cannot be written: {error.strerror}.") from error
+    return {**file, "saved_as": name}
 
 
 COMMANDS = (
@@ -83,7 +112,8 @@ COMMANDS = (
         "everything that is kept of a client; --json for a file",
         "GET",
         "/api/clients/{client_id}/export",
-        (_CLIENT,),
+        (_CLIENT, option("--files", "also save their files in this folder")),
+        run=_export,
     ),
     Command(
         "clients erase",

@@ -11,6 +11,7 @@ import pytest
 
 from launcher.__main__ import main
 from launcher.command import YES, Command, Desk, add_commands, confirmed, given_of, option, word
+from launcher.commands import COMMANDS
 from launcher.errors import HubAway, HubRefused, KeyRefused, LauncherError, NotFoundThere
 from launcher.hub_client import HubClient, operator_key
 from launcher.keyring import open_keyring
@@ -129,6 +130,50 @@ def test_what_takes_away_asks_first() -> None:
     confirmed(nobody, given, "All of them?")
     assert command.carry_out(nobody, given) == {}
     confirmed(desk(lambda _: httpx.Response(200), says=True), {}, "All of them?")
+
+
+def test_an_export_saves_the_files_that_still_open_and_says_where(tmp_path: Path) -> None:
+    """Asked of this hub under the links' paths, whatever host they name, and without the operator's key."""
+    command = next(one for one in COMMANDS if one.name == "clients export")
+    asked: list[httpx.Request] = []
+    listed = [
+        {"hash": "a" * 64, "media_type": "image/jpeg", "url": "https://elsewhere.example/media/1.sign"},
+        {"hash": "b" * 64, "media_type": "audio/ogg", "url": "/media/2.sign"},
+        {"hash": "c" * 64, "media_type": "image/png", "url": ""},
+    ]
+
+    def hub(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if request.url.path.startswith("/api/"):
+            return httpx.Response(200, json={"client_id": "7", "files": listed})
+        if request.url.path == "/media/1.sign":
+            return httpx.Response(200, content=b"\xff\xd8 picture")
+        return httpx.Response(404, json={"detail": "There is no such file, or no longer."})
+
+    folder = tmp_path / "anna" / "files"
+    answer = command.carry_out(desk(hub), {"client_id": "7", "files": str(folder)})
+
+    assert [one["saved_as"] for one in answer["files"]] == [f"{'a' * 64}.jpg", "", ""]
+    assert [one.name for one in folder.iterdir()] == [f"{'a' * 64}.jpg"]
+    assert (folder / f"{'a' * 64}.jpg").read_bytes() == b"\xff\xd8 picture"
+    assert [str(one.url) for one in asked] == [
+        "http://hub/api/clients/7/export",
+        "http://hub/media/1.sign",
+        "http://hub/media/2.sign",
+    ]
+    assert ["x-api-key" in one.headers for one in asked] == [True, False, False]
+
+
+def test_files_of_an_export_that_cannot_be_saved_are_an_error(tmp_path: Path) -> None:
+    command = next(one for one in COMMANDS if one.name == "clients export")
+    (tmp_path / "file").write_text("in the way")
+    file = {"hash": "a" * 64, "media_type": "image/jpeg", "url": "/media/1.sign"}
+
+    def hub(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"client_id": "7", "files": [file]})
+
+    with pytest.raises(LauncherError, match="cannot be written"):
+        command.carry_out(desk(hub), {"client_id": "7", "files": str(tmp_path / "file")})
 
 
 def test_lists_are_tables_and_strangers_words_stay_in_their_cell() -> None:

@@ -12,7 +12,7 @@ from tests.unit.test_tools import SERVERS
 
 ROOT = Path(__file__).parent.parent.parent
 #: What stays on this machine.
-_OURS = {"yes", "file"}
+_OURS = {"yes", "file", "files"}
 
 
 def _operation(command: Command) -> Operation | None:

@@ -109,5 +109,7 @@ SELECT name, e.erased_at FROM unnest($1::text[]) AS name JOIN erasure_marks AS e
 -- name: erasure_salt
 SELECT salt FROM erasure_salt
 
--- name: contents_of_messages
-SELECT DISTINCT content_hash FROM media WHERE message_id = ANY ($1::bigint[]) AND content_hash IS NOT NULL
+-- name: stored_files
+SELECT f.id, c.hash, f.kind, f.name, c.media_type, c.size, m.deleted_at IS NULL AS opens
+FROM media AS f JOIN contents AS c ON c.hash = f.content_hash JOIN messages_history AS m ON m.id = f.message_id
+WHERE f.message_id = ANY ($1::bigint[]) ORDER BY f.id
