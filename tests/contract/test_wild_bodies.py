@@ -73,6 +73,11 @@ def _leaves_a_trace(meaning: Normalized) -> bool:
     return bool(meaning.arrivals or meaning.unknown or meaning.foreign)
 
 
+def _is_typing(body: Any) -> bool:
+    """What moves a deadline and is kept nowhere: without its object, or to somebody else, it is nothing."""
+    return isinstance(body, dict) and body.get("type") == "message_typing_state"
+
+
 @pytest.mark.promise("wild-bodies")
 @pytest.mark.parametrize("channel", sorted(SIDES))
 @given(data=st.data())
@@ -81,7 +86,7 @@ def test_a_damaged_body_is_read_or_kept(channel: str, data: st.DataObject) -> No
     damaged = data.draw(_mutated(channel))
     meaning = SIDES[channel]().meaning_of(damaged)
 
-    assert _leaves_a_trace(meaning) or damaged in NOTHING_HAPPENED
+    assert _leaves_a_trace(meaning) or damaged in NOTHING_HAPPENED or _is_typing(damaged)
     for arrival in meaning.arrivals:
         assert arrival.event_key
         assert IncomingMessage.model_validate_json(arrival.message.model_dump_json()) == arrival.message

@@ -274,7 +274,7 @@ def test_the_documented_keys_and_tables_tell_the_truth(
         system, "SELECT id, channel, message_type, message_text, external_chat_id FROM messages_history"
     )
     assert next(row for row in clients if row[0] == turn["client_id"])[-1] == customer
-    assert [turn["appeal_id"], "avito", chat, "open"] in appeals
+    assert [turn["appeal_id"], "avito", chat, "waiting_client"] in appeals
     said = [row[1:] for row in history if row[-1] == chat]
     assert said == [["avito", "text", "Сколько стоит?", chat], ["avito", "text", "Недорого.", chat]]
 

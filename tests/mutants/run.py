@@ -47,12 +47,12 @@ def main(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees = [Tree(Path(folder) / str(number)) for number in range(given.jobs)]
-        sound = _all_pass(trees[0], mutants)
-        verdicts = _try_all(trees, mutants) if sound else []
+        unsound = _failing_anyway(trees[0], mutants)
+        verdicts = _try_all(trees, [mutant for mutant in mutants if not unsound & set(mutant.tests)])
     lived = [verdict for verdict in verdicts if not verdict.killed]
     _say(f"{len(verdicts) - len(lived)} of {len(mutants)} mutants killed, {time.monotonic() - began:.0f} s")
     _say(*(f"{verdict.mutant.name}: {verdict.word}" for verdict in lived))
-    return int(bool(lived) or not sound)
+    return int(bool(lived) or bool(unsound))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,13 +67,21 @@ def _is_chosen(mutant: Mutant, words: Sequence[str]) -> bool:
     return not words or any(word in place for word in words for place in places)
 
 
-def _all_pass(tree: Tree, mutants: Sequence[Mutant]) -> bool:
-    """Whether the tests pass on the project as it is; without that a failure says nothing."""
+def _failing_anyway(tree: Tree, mutants: Sequence[Mutant]) -> set[str]:
+    """Tests that fail on the project as it is, also alone: their failure says nothing of a mistake."""
     tests = sorted({test for mutant in mutants for test in mutant.tests})
-    tried = tree.run_tests(tests, "-n", "2")
-    if not tried.passed:
-        _say("Without any mistake these fail already:", *tried.failed, tried.trouble)
-    return tried.passed
+    together = tree.run_tests(tests, "-n", "2")
+    if together.passed:
+        return set()
+    suspects = {test for test in tests if any(_is_of(failed, test) for failed in together.failed)}
+    failing = {test for test in suspects or set(tests) if not tree.run_tests([test]).passed}
+    _say(*(f"fails without any mistake: {test}" for test in sorted(failing)))
+    return failing
+
+
+def _is_of(failed: str, test: str) -> bool:
+    """Whether a failed test is the named one, or one of its values."""
+    return failed == test or failed.startswith(f"{test}[")
 
 
 def _try_all(trees: Sequence[Tree], mutants: Sequence[Mutant]) -> list[Verdict]:

@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="that of an earlier run")
     parser.add_argument("--blob", default="", help="what hypothesis prints of one failure")
+    parser.add_argument("--first", action="store_true", help="cut only the first await of each name")
     return parser
 
 
@@ -65,6 +66,7 @@ def _run(engines: Engines, given: argparse.Namespace) -> list[Done]:
                 given.steps,
                 given.seed + number,
                 given.blob,
+                given.first,
                 empty_redis(engines),
                 databases.enter_context(database(engines)),
             )

@@ -18,7 +18,8 @@ def each_message_is_kept_once(facts: Facts) -> Iterator[str]:
 
 def operators_are_told_from_echoes(facts: Facts) -> Iterator[str]:
     """What an operator typed is kept; what is surely ours was not taken for it."""
-    found = {row["external_message_id"] for row in facts.history if row["sender"] == "operator"}
+    heard = (row for row in facts.history if row["sender"] == "operator" and row["outbound_id"] is None)
+    found = {row["external_message_id"] for row in heard}
     typed = {one.target for one in facts.oracle.said("operator_message") if one.accepted is not None}
     ours = {name for row in facts.outbound if row["state"] in SENT for name in row["vendor_message_ids"]}
     yield from (f"nothing-lost: the operator's {name} is not kept" for name in typed - found)

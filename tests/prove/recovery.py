@@ -7,7 +7,7 @@ _ROUNDS = 30
 _UNFINISHED = """
 SELECT (SELECT count(*) FROM turns WHERE status IN ('ready', 'leased'))
     + (SELECT count(*) FROM outbound WHERE given_up_at IS NULL
-        AND (queued_at IS NULL OR state IN ('scheduled', 'queued', 'sending', 'unknown')))
+        AND state IN ('scheduled', 'queued', 'sending', 'unknown'))
 """
 
 

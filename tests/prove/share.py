@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.prove.fuse import When
 from tests.prove.machine import Machine
 from tests.prove.stage import Stage, stage
-from tests.prove.sweep import WAYS, cut_at, pilot
+from tests.prove.sweep import ROLES, WAYS, cut_at, first_of_each, pilot
 from tests.prove.tally import Tally
 
 _TIMES: tuple[When, ...] = ("before", "after")
@@ -30,6 +30,7 @@ class Share:
     steps: int
     seed: int
     blob: str
+    first: bool
     redis_url: str
     database_url: str
 
@@ -61,6 +62,8 @@ def run_share(share: Share) -> Done:
 
 def _cut_each_await(opened: Stage, share: Share) -> None:
     points = opened.run(pilot(opened))
+    if share.first:
+        points = [point for role in ROLES for point in first_of_each(points, role)]
     cuts = [
         (point, when, what)
         for point in points

@@ -211,6 +211,15 @@ STEPS: tuple[Step, ...] = (
 )
 
 
+def first_of_each(points: list[Point], role: Role) -> list[Point]:
+    """The first await of each name."""
+    found: dict[str, Point] = {}
+    for point in points:
+        if point.role == role:
+            found.setdefault(point.name, point)
+    return list(found.values())
+
+
 async def pilot(stage: Stage) -> list[Point]:
     """Go the whole way without a cut: every await of it, as it is when Redis knows the scripts."""
     await _pass(stage)

@@ -6,12 +6,14 @@ import pytest
 
 from tests.prove.fuse import When
 from tests.prove.stage import stage
-from tests.prove.sweep import ROLES, Point, Role, cut_at, pilot
+from tests.prove.sweep import ROLES, cut_at, first_of_each, pilot
 
 TIMES: tuple[When, ...] = ("before", "after")
 
 
 @pytest.mark.promise("any-crash")
+@pytest.mark.promise("no-loss-orchestrator")
+@pytest.mark.promise("no-loss-channel")
 def test_a_crash_at_any_await_loses_and_doubles_nothing(
     redis_url: str, database_url: str, tmp_path: Path
 ) -> None:
@@ -24,12 +26,3 @@ def test_a_crash_at_any_await_loses_and_doubles_nothing(
                 opened.run(cut_at(opened, point, when, "kill"))
 
         assert {point.name for point in points} == opened.log.points_cut("kill")
-
-
-def first_of_each(points: list[Point], role: Role) -> list[Point]:
-    """The first await of each name."""
-    found: dict[str, Point] = {}
-    for point in points:
-        if point.role == role:
-            found.setdefault(point.name, point)
-    return list(found.values())

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.mutant import Mutant, every_mutant
+from tests.mutants.table import PAGE, renewed
 from tests.requirements import PROMISES
 
 MUTANTS = every_mutant()
@@ -15,6 +16,17 @@ def test_a_mutant_can_be_tried(mutant: Mutant) -> None:
     """Its file has the old text once, its tests exist, its promise is one of ours."""
     assert mutant.promise in PROMISES
     assert mutant.mistakes() == []
+
+
+def test_every_promise_has_a_mutant() -> None:
+    """A test that passes whatever the code does shows nothing."""
+    assert set(PROMISES) - {mutant.promise for mutant in MUTANTS} == set()
+
+
+def test_the_document_names_every_mutant() -> None:
+    """python -m tests.mutants.table renews the table."""
+    page = PAGE.read_text("utf-8")
+    assert page == renewed(page)
 
 
 def test_no_mutant_stands_twice() -> None:
