@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from starlette.routing import BaseRoute
 
 from core.account_marks import AccountMarks
+from core.accounts import Accounts
 from core.afterwards import Afterwards
 from core.app import VERSION, ServiceParts, build_app
 from core.attempts import Attempts
@@ -170,7 +171,8 @@ class _Wiring(Generic[S, C]):
         says = operation.effect == "send" and operation.name not in SENT_WITH_CARE
         if not says and operation.name != "edit_message":
             return operation
-        return self._pauses.guarding(self._made.service.channel, operation)
+        names = Accounts(self._accounts).name
+        return self._pauses.guarding(self._made.service.channel, operation, names)
 
     def _replays(self) -> LetterReplays:
         return LetterReplays(self._channels, self._inbox, self._dead, self._afterwards)

@@ -70,12 +70,15 @@ class Pauses:
         if until == _ENDLESS or until > self._clock.now_ms():
             raise ConversationPaused(channel=channel)
 
-    def guarding(self, channel: str, operation: Operation) -> Operation:
-        """The same operation, refused to the AI in a chat that a person has; it has a chat and an account."""
+    def guarding(self, channel: str, operation: Operation, names: Callable[[str], str]) -> Operation:
+        """The same operation, refused to the AI in a chat that a person has; it has a chat and an account.
+
+        `names` gives the account's own name for the one that a caller wrote.
+        """
 
         async def run(**given: Any) -> BaseModel:
             if speaks_now() != "operator":
-                await self.refuse(channel, given["account"], given["chat_id"])
+                await self.refuse(channel, names(given["account"]), given["chat_id"])
             return await operation.run(**given)
 
         run.__signature__ = operation.signature  # type: ignore[attr-defined]  # read by inspect

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from core.auth import caller_now, demand_operator
 from core.errors import StateConflict
 from core.operations import Arguments, Operation, asking
+from orchestrator.account_names import AccountNames
 from orchestrator.clients import chat_key
 from orchestrator.hand_off import HandedOff, hand_off
 from orchestrator.hub_arguments import TokenArgument, TurnArgument
@@ -35,10 +36,6 @@ class Conversation(Arguments):
     chat_id: Annotated[str, Field(min_length=1, max_length=512, description="From a turn or an appeal")]
     account: Annotated[str, Field(max_length=32, description="Which account of the channel")] = "default"
     reason: Annotated[str, Field(max_length=500, description="Why, for colleagues")] = ""
-
-    @property
-    def chat(self) -> Chat:
-        return (self.channel, self.account, self.chat_id)
 
 
 class PauseRequest(Conversation):
@@ -76,6 +73,7 @@ class TakeoverDesk:
         self._parts = parts
         self._pool = parts.pool
         self._writing = writing
+        self._accounts = AccountNames(parts.manifests, parts.channels)
 
     def operations(self) -> list[Operation]:
         """One tool for agents; the rest is for operators."""
@@ -114,9 +112,10 @@ class TakeoverDesk:
         by, now, rules = demand_operator(), self._parts.now(), self._parts.rules
         length = timedelta(minutes=asked.minutes) if asked.minutes else rules.operator_pause
         grounds = Grounds("command", by, asked.reason, until=now + length)
+        chat = await self._chat(asked)
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(sql("lock_keys"), [chat_key(*asked.chat)])
-            pause = await take_over(connection, asked.chat, grounds, now)
+            await connection.execute(sql("lock_keys"), [chat_key(*chat)])
+            pause = await take_over(connection, chat, grounds, now)
         await self._parts.pause_news.tell()
         log.info("conversation_paused", channel=asked.channel, chat=asked.chat_id, by=by)
         return _shown(pause, "paused")
@@ -124,15 +123,21 @@ class TakeoverDesk:
     async def _resume(self, asked: Conversation) -> PausedConversation:
         """Give a conversation back to the AI; what nobody has answered is offered to agents again."""
         by, now = demand_operator(), self._parts.now()
+        chat = await self._chat(asked)
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(sql("lock_keys"), [chat_key(*asked.chat)])
-            pause = await give_back(connection, asked.chat, by=by, reason=asked.reason, now=now)
+            await connection.execute(sql("lock_keys"), [chat_key(*chat)])
+            pause = await give_back(connection, chat, by=by, reason=asked.reason, now=now)
         if pause is None:
             raise StateConflict("This conversation is not paused.", channel=asked.channel)
         await self._parts.pause_news.tell()
         await self._parts.turns_bell.ring()
         log.info("conversation_resumed", channel=asked.channel, chat=asked.chat_id, by=by)
         return _shown(pause, "active")
+
+    async def _chat(self, asked: Conversation) -> Chat:
+        """The conversation under its account's own name, by which its turns and messages go."""
+        account = await self._accounts.account(asked.channel, asked.account)
+        return (asked.channel, account, asked.chat_id)
 
     async def _list(self) -> PausedConversations:
         """List the conversations that a person has, the latest first."""

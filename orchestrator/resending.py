@@ -55,6 +55,8 @@ class Resending:
             raise Rejected("It was cancelled. Purge it, or send it anew.")
         if delivery.state not in _STUCK:
             return Way("", is_new=False)
+        if delivery.is_settled:
+            raise Rejected("An operator has settled it: its id sends nothing more. Purge the letter.")
         now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
         await self._pool.fetchval(sql("resend_outbound"), delivery.id, now)
         await self._bell.ring()

@@ -129,7 +129,7 @@ async def _insert(connection: Connection, asked: Asked, now: datetime) -> bool:
     ids = [uuid5(asked.id, chat) for chat, _ in sent]
     clients = [known[chat]["client_id"] for chat, _ in sent]
     appeals = [known[chat]["appeal_id"] for chat, _ in sent]
-    columns = (ids, clients, appeals, [chat for chat, _ in sent], [storable(text) for _, text in sent])
+    columns = (ids, clients, appeals, [chat for chat, _ in sent], [text for _, text in sent])
     await connection.execute(sql("insert_bulk_messages"), *place, asked.id, now, *columns)
     return True
 
@@ -138,7 +138,8 @@ def _told_apart(items: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]]
     """Pure: what may be sent, one text to a chat, and what is refused at sight."""
     taken: dict[str, str] = {}
     refused = []
-    for chat, text in items:
+    for chat, said in items:
+        text = storable(said)
         if not text.strip():
             refused.append(Refused(chat, EMPTY))
         elif chat in taken:

@@ -84,6 +84,11 @@ class Delivery:
     bulk_id: UUID | None = None
     sender: str = "agent"
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether an operator has decided that it was not sent, or sent its words anew."""
+        return self.state == "failed" and self.given_up_at is not None
+
     def says(self, message: OutgoingMessage) -> bool:
         """Whether it has the very words, media, buttons and time of `message`."""
         own = (self.text, self.image_url, self.buttons, self.file_url, self.file_kind, self.send_at)

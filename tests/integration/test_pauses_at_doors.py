@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from core.accounts import Account
+from core.accounts import Account, Accounts
 from core.api import api_routes
 from core.attempts import Attempts
 from core.auth import KeyRing, RequireKey
@@ -19,6 +19,7 @@ from core.channel import MediaFile
 from core.channel_operations import ChannelOperations
 from core.echoes import Echoes
 from core.errors import ConversationPaused, VendorDown
+from core.ids import DEFAULT_ACCOUNT, AccountId
 from core.observability import Metrics
 from core.pauses import Pauses, PauseState
 from core.sending import Sender
@@ -36,9 +37,9 @@ MINUTE = 60_000
 class Messenger:
     """A messenger with every part behind REST, and the pauses that its channel knows."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, account: AccountId) -> None:
         self.clock = ManualClock()
-        self.channel = FakeChannelWithEverything(clock=self.clock)
+        self.channel = FakeChannelWithEverything(clock=self.clock, account=account)
         self.pauses = Pauses(redis, KEYS, self.clock)
         attempts, echoes = Attempts(redis, KEYS, self.clock), Echoes(redis, KEYS)
         self.sender = Sender(self.channel, attempts, echoes, pauses=self.pauses)
@@ -49,7 +50,8 @@ class Messenger:
         accounts = {self.channel.account: Account(self.channel, self.sender)}
         operations = ChannelOperations("Avito", accounts, self.channel.capabilities, self._fetch).all()
         guarded = [
-            self.pauses.guarding("avito", one) if one.name == "edit_message" else one for one in operations
+            self.pauses.guarding("avito", one, Accounts(accounts).name) if one.name == "edit_message" else one
+            for one in operations
         ]
         routes: list[Route] = api_routes(guarded, Metrics())
         for route in routes:
@@ -62,11 +64,11 @@ class Messenger:
     async def pause(self, *, minutes: int | None = 30, version: int = 0, chat: str = CHAT) -> None:
         self._version = version or self._version + 1
         until = None if minutes is None else self.clock.now_ms() + minutes * MINUTE
-        await self.pauses.tell(PauseState("avito", "default", chat, self._version, until))
+        await self.pauses.tell(PauseState("avito", self.channel.account, chat, self._version, until))
 
     async def resume(self, *, version: int = 0) -> None:
         self._version = version or self._version + 1
-        await self.pauses.tell(PauseState("avito", "default", CHAT, self._version, 0))
+        await self.pauses.tell(PauseState("avito", self.channel.account, CHAT, self._version, 0))
 
     async def post(self, path: str, key: str, *, sender: str = "", **body: Any) -> httpx.Response:
         headers = {"X-API-Key": key} | ({"X-Sender": sender} if sender else {})
@@ -76,9 +78,9 @@ class Messenger:
 
 
 @asynccontextmanager
-async def opened(redis_url: str) -> AsyncIterator[Messenger]:
+async def opened(redis_url: str, account: AccountId = DEFAULT_ACCOUNT) -> AsyncIterator[Messenger]:
     async with connect(redis_url) as redis:
-        yield Messenger(redis)
+        yield Messenger(redis, account)
 
 
 @pytest.fixture
@@ -111,6 +113,19 @@ async def test_every_door_of_a_channel_refuses_the_ai_and_lets_the_person_pass(
     assert not any(call[0] == "edit_message" for call in messenger.channel.asked)
 
     assert (await messenger.post(path, OPERATOR, **body)).status_code == 200
+
+
+@pytest.mark.promise("pause-doors")
+@pytest.mark.parametrize(("path", "body"), DOORS)
+async def test_a_door_knows_the_only_account_when_none_is_named(
+    redis_url: str, path: str, body: dict[str, Any]
+) -> None:
+    """The pause bears the account's own name, the AI's call need not."""
+    async with opened(redis_url, AccountId("shop")) as messenger:
+        await messenger.pause()
+
+        assert (await messenger.post(path, AGENT, **body)).status_code == 409
+        assert (await messenger.post(path, OPERATOR, **body)).status_code == 200
 
 
 @pytest.mark.promise("pause-doors")

@@ -1,8 +1,9 @@
 -- Files of messages (media) and what the content store holds (contents): orchestrator/media_rows.py, contents.py.
 
 -- name: lock_contents
--- Those of the named contents that are there; they stay as they are until this transaction ends.
-SELECT hash FROM contents WHERE hash = ANY ($1::text[]) ORDER BY hash FOR SHARE
+-- Those of the named contents that are there; they stay as they are until this transaction ends, which changes
+-- them: two that shared the lock would wait for each other.
+SELECT hash FROM contents WHERE hash = ANY ($1::text[]) ORDER BY hash FOR NO KEY UPDATE
 
 -- name: write_media
 -- A file of a message that is known stays as it is.
