@@ -205,6 +205,7 @@ class IncomingMessage(_Frozen):
     client_name: Text | None = None
     client_phone: Text | None = None
     client_email: Text | None = None
+    client_username: Text | None = Field(default=None, description="their public name at the messenger")
     media: Media = Media()
     meta: Meta = Meta()
     reply_to: Reference = None

@@ -112,6 +112,7 @@ def _written(update: Update, raw: dict[str, Any], ours: Ours) -> Arrival | None:
         return None
     time = update.timestamp if edited else message.timestamp or update.timestamp
     own, message_id = event == "operator_message", _id_of(message, time)
+    writer = None if own else message.sender
     arrival = _arrived(
         ours,
         raw,
@@ -122,7 +123,8 @@ def _written(update: Update, raw: dict[str, Any], ours: Ours) -> Arrival | None:
         external_chat_id=_place(message.place, message.customer),
         external_message_id=message_id,
         text=said.text,
-        client_name=message.sender.full_name if message.sender and not own else None,
+        client_name=writer.full_name if writer else None,
+        client_username=writer.username if writer else None,
         client_phone=None if own else _proven_phone(message, ours),
         media=said.media,
         reply_to=message.quoted,
@@ -149,6 +151,7 @@ def _pressed(update: Update, raw: dict[str, Any], ours: Ours) -> Arrival:
         external_message_id=press.callback_id,
         text=labels.get(words, words),
         client_name=press.user.full_name,
+        client_username=press.user.username,
         reply_to=message.body.mid if message.body else None,
     )
 
@@ -183,6 +186,7 @@ def _service(update: Update, raw: dict[str, Any], ours: Ours, *, event: Event, t
         external_message_id=key,
         text=text,
         client_name=update.user.full_name if update.user else None,
+        client_username=update.user.username if update.user else None,
     )
     return replace(arrival, ends_chat=update.update_type in _ENDINGS)
 

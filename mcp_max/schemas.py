@@ -57,6 +57,7 @@ class User(Shape):
     first_name: MaybeText = None
     last_name: MaybeText = None
     name: MaybeText = None
+    username: MaybeText = None
     is_bot: MaybeFlag = None
 
     @property

@@ -80,6 +80,7 @@ class _Event(NamedTuple):
     said: Said = Said()
     at: datetime | None = None
     name: str = ""
+    username: str | None = None
     phone: str | None = None
     reply_to: MessageId | None = None
     ref: str | None = None
@@ -126,6 +127,7 @@ def _arrival(event: _Event, raw: dict[str, Any], reader: Reader) -> Arrival:
         timestamp=event.at or reader.now,
         client_name=event.name or None,
         client_phone=event.phone,
+        client_username=event.username or None,
         media=event.said.media,
         meta=Meta(ad_channel=CHANNEL, ad_id=event.ref, raw=raw),
         reply_to=event.reply_to,
@@ -142,6 +144,7 @@ def _message(shape: type[Message], raw: dict[str, Any], _: int, reader: Reader) 
 def _written(message: Message, raw: dict[str, Any], reader: Reader) -> _Event:
     place, own, answered = message.place, _is_own(message, reader), message.reply_to_message
     event, said = _event_of(message, raw, reader), said_in(message, raw)
+    writer = None if own else message.sender
     return _Event(
         event,
         place,
@@ -150,7 +153,8 @@ def _written(message: Message, raw: dict[str, Any], reader: Reader) -> _Event:
         f"message:{place.message_id(message.message_id)}",
         said,
         moment(message.date),
-        "" if own or message.sender is None else message.sender.name,
+        writer.name if writer else "",
+        writer.username if writer else None,
         phone=None if own else message.own_phone,  # an operator's card is not the customer's number
         reply_to=place.message_id(answered.message_id) if answered else None,
         ref=said.text.removeprefix(START).strip() or None if said.text.startswith(START) else None,
@@ -183,7 +187,8 @@ def _pressed(raw: dict[str, Any], _: int, __: Reader) -> list[_Event]:
     press = Press.model_validate(raw)
     place, user, name = press.message.place, press.sender, MessageId(f"press:{press.id}")
     said, under = Said(press.label), place.message_id(press.message.message_id)
-    return [_Event("postback", place, user.id, name, name, said, name=user.name, reply_to=under)]
+    pressed = _Event("postback", place, user.id, name, name, said, reply_to=under)
+    return [pressed._replace(name=user.name, username=user.username)]
 
 
 def _reacted(raw: dict[str, Any], number: int, _: Reader) -> list[_Event]:
@@ -192,7 +197,7 @@ def _reacted(raw: dict[str, Any], number: int, _: Reader) -> list[_Event]:
     who, about = reaction.user or reaction.actor_chat or reaction.chat, place.message_id(reaction.message_id)
     shown = [kind.emoji or f"[{kind.type or 'reaction'}]" for kind in reaction.new_reaction or [] if kind]
     said, key, at = Said("".join(shown)), f"reaction:{about}:{number}", moment(reaction.date)
-    return [_Event("reaction", place, who.id, about, key, said, at, who.name)]
+    return [_Event("reaction", place, who.id, about, key, said, at, who.name, who.username)]
 
 
 def _deleted(raw: dict[str, Any], _: int, __: Reader) -> list[_Event]:

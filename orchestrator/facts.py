@@ -123,10 +123,11 @@ def told_in(batch: Batch) -> tuple[Told, ...]:
     theirs = [m for m in batch.messages if who is None or m.external_user_id == who]
     account: Evidence = "form" if batch.channel == FORM else "vendor"
     name = _last(m.client_name for m in theirs) or context.client_name
+    username = _last(m.client_username for m in theirs if who) or context.client_username
     said: list[tuple[Kind, str | None, Evidence]] = [
         ("name", name, account),
         ("email", _last(m.client_email for m in theirs), "form" if batch.channel == FORM else "claimed"),
-        ("username", context.client_username, account),
+        ("username", username, account),
         ("profile_url", context.client_profile_url, account),
         ("avatar_url", context.client_avatar_url, account),
         ("language", context.client_language, account),

@@ -134,6 +134,33 @@ async def test_the_same_public_name_on_two_messengers_is_a_suggestion(here: Scen
     assert [why for *_, why, _ in await here.rows(SUGGESTED)] == ["same_username"]
 
 
+@pytest.mark.promise("attested")
+async def test_a_public_name_that_comes_with_the_message_is_the_messengers_word(here: Scene) -> None:
+    """It joins nobody; and in a group another person's is not the customer's."""
+    first = await here.resolve(
+        message("1", channel="telegram", chat="g", external_user_id="anna", client_username="anna_k"),
+        message("2", channel="telegram", chat="g", external_user_id="boris", client_username="boris"),
+    )
+    second = await here.resolve(
+        message("3", channel="max", chat="m", external_user_id="m", client_username="Anna_K")
+    )
+
+    facts = await facts_of(here.pool, first.client_id or 0)
+    told = [(one.kind, one.value, one.evidence, one.external_user_id) for one in facts]
+    assert told == [("username", "anna_k", "vendor", "anna")]
+    assert second.client_id not in (None, first.client_id)
+    assert [why for *_, why, _ in await here.rows(SUGGESTED)] == ["same_username"]
+
+
+async def test_a_public_name_of_who_is_not_the_customer_is_nobodys(here: Scene) -> None:
+    """Another bot in the group speaks alone: its notice has no customer."""
+    client = (await here.resolve(message("1", channel="telegram", chat="g"))).client_id or 0
+    bot = message("2", channel="telegram", chat="g", event="notice", external_user_id="bot", second=1)
+    await here.resolve(bot.model_copy(update={"client_username": "helpful_bot"}))
+
+    assert [one.value for one in await facts_of(here.pool, client) if one.kind == "username"] == []
+
+
 async def test_a_name_says_something_only_about_the_same_ad(here: Scene) -> None:
     ad: dict[str, Any] = {"meta": {"ad_id": "42"}}
     await on_avito(here, client_name="Анна Ким", **ad)
