@@ -122,7 +122,7 @@ def told_in(batch: Batch) -> tuple[Told, ...]:
     who, context = batch.external_user_id, batch.context
     theirs = [m for m in batch.messages if who is None or m.external_user_id == who]
     account: Evidence = "form" if batch.channel == FORM else "vendor"
-    name = _last(m.client_name for m in theirs) or context.client_name
+    name = _last(m.client_name for m in theirs if who) or context.client_name
     username = _last(m.client_username for m in theirs if who) or context.client_username
     said: list[tuple[Kind, str | None, Evidence]] = [
         ("name", name, account),

@@ -152,13 +152,14 @@ async def test_a_public_name_that_comes_with_the_message_is_the_messengers_word(
     assert [why for *_, why, _ in await here.rows(SUGGESTED)] == ["same_username"]
 
 
-async def test_a_public_name_of_who_is_not_the_customer_is_nobodys(here: Scene) -> None:
+async def test_the_names_of_who_is_not_the_customer_are_not_the_customers(here: Scene) -> None:
     """Another bot in the group speaks alone: its notice has no customer."""
     client = (await here.resolve(message("1", channel="telegram", chat="g"))).client_id or 0
     bot = message("2", channel="telegram", chat="g", event="notice", external_user_id="bot", second=1)
-    await here.resolve(bot.model_copy(update={"client_username": "helpful_bot"}))
+    named = {"client_name": "Helpful", "client_username": "helpful_bot"}
+    await here.resolve(bot.model_copy(update=named))
 
-    assert [one.value for one in await facts_of(here.pool, client) if one.kind == "username"] == []
+    assert await facts_of(here.pool, client) == []
 
 
 async def test_a_name_says_something_only_about_the_same_ad(here: Scene) -> None:
