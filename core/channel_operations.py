@@ -29,6 +29,7 @@ PARTS: tuple[type, ...] = (
     contract.Reacts,
     contract.KnowsProfiles,
     contract.OpensChats,
+    contract.NamesChats,
     contract.ListsChats,
     contract.ShowsChats,
     contract.KeepsHistory,

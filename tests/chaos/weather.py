@@ -1,6 +1,7 @@
 """Messengers that misbehave for a while, one after the other, by the sandbox's switches."""
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from typing import Any
@@ -35,11 +36,12 @@ class Weather:
         """Until cancelled."""
         while True:
             messenger, fault = self._drawn.choice(MESSENGERS), self._drawn.choice(sorted(FAULTS))
-            switched = await self._http.post(f"{self._url}/{messenger}/faults", json=FAULTS[fault])
-            switched.raise_for_status()
-            self.met[fault] += 1
-            await asyncio.sleep(_LASTS)
-            await self._http.delete(f"{self._url}/{messenger}/faults")
+            with contextlib.suppress(httpx.TransportError):
+                switched = await self._http.post(f"{self._url}/{messenger}/faults", json=FAULTS[fault])
+                switched.raise_for_status()
+                self.met[fault] += 1
+                await asyncio.sleep(_LASTS)
+                await self._http.delete(f"{self._url}/{messenger}/faults")
             await asyncio.sleep(_BETWEEN)
 
     async def calm(self) -> None:

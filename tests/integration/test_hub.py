@@ -568,7 +568,8 @@ async def test_a_closed_appeal_is_opened_again_by_a_message_soon_after(agents: A
     assert closed["status"] == again["status"] == "resolved"
     assert second["appeal_id"] == first["appeal_id"]
     assert second["client_id"] == first["client_id"]
-    assert await agents.here.value("SELECT close_reason FROM appeals WHERE closed_at IS NOT NULL") == "готово"
+    told = await agents.here.rows("SELECT reason FROM appeal_events WHERE to_status = 'resolved'")
+    assert told == [("готово",)]
 
 
 async def test_an_appeal_shows_who_said_what(agents: Agents) -> None:

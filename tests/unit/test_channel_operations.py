@@ -48,18 +48,35 @@ class FakeSender:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str | MediaFile, str]] = []
         self.beside: list[tuple[Any, ...]] = []
+        self.speakers: list[str] = []
         self.errors: dict[str, ChannelError] = {}
 
     async def send_text(
-        self, chat_id: ChatId, text: str, key: str = "", *, buttons: Sequence[str] = (), reply_to: str = ""
+        self,
+        chat_id: ChatId,
+        text: str,
+        key: str = "",
+        *,
+        buttons: Sequence[str] = (),
+        reply_to: str = "",
+        speaker: str = "",
     ) -> Sent:
         self.beside.append((*buttons, reply_to))
+        self.speakers.append(speaker)
         return self._send(chat_id, text, key)
 
     async def send_file(
-        self, chat_id: ChatId, kind: MediaKind, file: MediaFile, caption: str = "", key: str = ""
+        self,
+        chat_id: ChatId,
+        kind: MediaKind,
+        file: MediaFile,
+        caption: str = "",
+        key: str = "",
+        *,
+        speaker: str = "",
     ) -> Sent:
         self.beside.append((kind, caption))
+        self.speakers.append(speaker)
         return self._send(chat_id, file, key)
 
     def _send(self, chat_id: ChatId, what: str | MediaFile, key: str) -> Sent:
