@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import asyncpg
+
 from orchestrator.batching import Batch
 from orchestrator.pause_news import TellsPauses
 from orchestrator.rules import Rules
@@ -16,8 +18,12 @@ from orchestrator.store.resolve import ResolvedBatch, resolve_batches
 
 #: The most batches of one transaction: larger ones gain little and hold their locks longer.
 AT_ONCE = 50
-#: One that waits for a chat's lock must not hold up all others.
 TRANSACTIONS = 2
+#: Somebody may have a chat for long (its client is erased or merged): it waits aside, and nobody with it.
+PATIENCE_SECONDS = 0.5
+_PAUSE_SECONDS = 0.3
+#: So often one that waits aside is tried, about as long as a statement may take; then the chat is put off.
+_TRIES = 60
 
 
 def _nothing_yet() -> "asyncio.Future[ResolvedBatch | None]":
@@ -32,6 +38,7 @@ class _Waiting:
     now: datetime
     answer: "asyncio.Future[ResolvedBatch | None]" = field(default_factory=_nothing_yet)
     alone: bool = False
+    held_up: int = 0
 
     @property
     def chat(self) -> tuple[str, str, str]:
@@ -72,6 +79,8 @@ class Resolver:
                         await self._serve(self._group_of(mine))
                 if resolved := await answer:
                     return resolved
+                if mine.held_up:
+                    await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             if mine in self._waiting:
                 self._waiting.remove(mine)
@@ -94,11 +103,12 @@ class Resolver:
                 [one.batch for one in group],
                 now=max(one.now for one in group),
                 rules=self._rules,
+                patience=PATIENCE_SECONDS,
             )
-        except Exception:
-            if len(group) == 1:
+        except Exception as error:
+            if len(group) == 1 and not _waits_aside(group[0], error):
                 raise
-            self._again(group, alone=True)  # nobody can tell whose fault it was
+            self._again(group, alone=True)  # of several nobody can tell whose fault it was
         except BaseException:  # this caller was cancelled; the others were not
             self._again(group, alone=False)
             raise
@@ -113,3 +123,11 @@ class Resolver:
         self._waiting += still_there
         for one in still_there:
             one.again(alone=alone)
+
+
+def _waits_aside(one: _Waiting, error: Exception) -> bool:
+    """Whether it is only that somebody has its chat, and not for too long."""
+    if not isinstance(error, asyncpg.LockNotAvailableError):
+        return False
+    one.held_up += 1
+    return one.held_up < _TRIES

@@ -63,16 +63,18 @@ async def resolve_batch(pool: Pool, batch: Batch, *, now: datetime, rules: Rules
 
 
 async def resolve_batches(
-    pool: Pool, batches: Sequence[Batch], *, now: datetime, rules: Rules = _RULES
+    pool: Pool, batches: Sequence[Batch], *, now: datetime, rules: Rules = _RULES, patience: float = 0
 ) -> list[ResolvedBatch]:
     """Store batches of different chats, all or none, in one transaction; results in their order.
 
-    When Unstorable is raised, resolve them one by one to find the one that is.
+    When Unstorable is raised, resolve them one by one to find the one that is. asyncpg.LockNotAvailableError:
+    somebody has had one of the chats for `patience` seconds (0: any time is waited).
     """
     if len({_chat(batch) for batch in batches}) != len(batches):
         raise ValueError("two batches are of one chat")
     with only_storable():
         async with pool.acquire() as connection, connection.transaction():
+            await connection.execute(sql("wait_for_locks"), f"{round(patience * 1000)}ms")
             parts = [part for batch in batches for part in split_at_operator(batch)]
             await clients.lock_writers(connection, [writer_of(part) for part in parts])
             batches = await marks.without_erased(connection, batches)

@@ -7,10 +7,12 @@ from datetime import datetime
 import pytest
 
 from orchestrator.batching import Batch
+from orchestrator.clients import chat_key
 from orchestrator.resolver import AT_ONCE, TRANSACTIONS, Resolver
 from orchestrator.rules import Rules
 from orchestrator.store.errors import Unstorable
 from orchestrator.store.pool import Pool
+from orchestrator.store.queries import sql
 from orchestrator.store.resolve import ResolvedBatch
 from tests.integration.test_resolve_scene import Scene, at, batch, message, scene
 
@@ -100,6 +102,24 @@ async def test_two_batches_of_one_chat_are_never_in_one_transaction(here: Scene)
 
     assert {one.turn_id for one in resolved if isinstance(one, ResolvedBatch)} == {1}
     assert await here.value("SELECT count(*) FROM messages_history") == 4
+
+
+@pytest.mark.promise("bound")
+async def test_chats_that_somebody_has_hold_up_no_others(here: Scene) -> None:
+    """A client is being erased, for as long as Redis is searched: their chats wait, and nobody else's."""
+    resolver = Resolver(here.pool, Rules(), Unheard())
+    async with here.pool.acquire() as connection:
+        async with connection.transaction():
+            await connection.execute(
+                sql("lock_keys"), [chat_key("avito", "default", f"chat-{n}") for n in (0, 1)]
+            )
+            callers = [asyncio.create_task(resolver.resolve(of_chat(n), now=at(60))) for n in range(6)]
+            async with asyncio.timeout(10):
+                await asyncio.gather(*callers[2:])
+            assert not any(caller.done() for caller in callers[:2])
+        resolved = await asyncio.gather(*callers)
+
+    assert len({one.turn_id for one in resolved}) == 6
 
 
 async def test_a_caller_who_goes_away_takes_nobody_along(here: Scene) -> None:

@@ -1,5 +1,6 @@
 """A message that is put off: kept in the database, sent when it is due, or cancelled before."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 
 from core.messages import OutgoingMessage
+from orchestrator.merges import alone_with
 from orchestrator.store import outbound, settling
+from orchestrator.store.pool import Connection
 from tests.integration.test_deliver import Post, opened, outgoing
 from tests.integration.test_resolve_scene import message
 
@@ -70,6 +73,26 @@ async def test_many_that_are_due_at_once_go_by_their_times(post: Post) -> None:
     await post.wait(60)
 
     assert await drained(post) == ["10", "20", "30"]
+
+
+@pytest.mark.promise("scheduled")
+async def test_one_of_a_client_who_is_being_merged_waits_and_stops_nothing(post: Post) -> None:
+    """The relay neither waits for who has the chat, nor makes them wait: the two would do so in a circle."""
+    here = post.here
+    theirs = await here.resolve(message("1", chat="c1"))
+    made, others = await accepted(post, "later", 60, chat="c1"), await accepted(post, "other", 60, chat="c2")
+    await post.wait(60)
+
+    async def work(connection: Connection, rows: dict[int, Any]) -> None:
+        async with asyncio.timeout(10):
+            await post.relay.push_all()
+        assert (await post.state(made), await post.state(others)) == ("scheduled", "queued")
+        await connection.execute("UPDATE outbound SET client_id = client_id WHERE id = $1", made.id)
+
+    assert theirs.client_id is not None
+    await alone_with(here.pool, [theirs.client_id], work)
+
+    assert sorted(await drained(post)) == ["later", "other"]
 
 
 @pytest.mark.promise("scheduled")

@@ -1,3 +1,7 @@
+-- name: wait_for_locks
+-- How long this transaction waits for each lock; 0ms: without end.
+SELECT set_config('lock_timeout', $1, true)
+
 -- name: lock_keys
 -- Taken in one order by everybody, so that nobody waits in a circle; held until the transaction ends.
 -- Everything that follows looks rows up by index: a plan that was made and cached while a table was small

@@ -1,11 +1,20 @@
 -- name: release_due
--- What was scheduled and is due takes its place behind what was accepted before: it gets a new number.
+-- What was scheduled and is due takes its place behind what was accepted before: it gets a new number. Under the
+-- lock of its chat (the name of clients.chat_key) or not yet: who has the chat may be moving it to another client.
+WITH first AS MATERIALIZED (
+    SELECT id, channel, account, external_chat_id FROM outbound
+    WHERE state = 'scheduled' AND send_at <= $1
+    ORDER BY send_at, seq LIMIT $2
+), ours AS MATERIALIZED (
+    SELECT id FROM first WHERE pg_try_advisory_xact_lock(hashtextextended(
+        'chat|' || channel || '|' || account || '|' || external_chat_id, 0))
+)
 UPDATE outbound AS o SET state = 'queued', seq = due.place, updated_at = $1
 FROM (
     SELECT id, nextval(pg_get_serial_sequence('outbound', 'seq')) AS place FROM (
-        SELECT id FROM outbound WHERE state = 'scheduled' AND send_at <= $1
-        ORDER BY send_at, seq LIMIT $2 FOR NO KEY UPDATE
-    ) AS first
+        SELECT s.id FROM outbound AS s JOIN ours ON ours.id = s.id WHERE s.state = 'scheduled'
+        ORDER BY s.send_at, s.seq FOR NO KEY UPDATE OF s
+    ) AS ordered
 ) AS due
 WHERE o.id = due.id
 RETURNING o.*
