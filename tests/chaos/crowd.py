@@ -15,6 +15,7 @@ from tests.chaos.plan import Plan
 from tests.chaos.weather import Weather
 from tests.system import System
 
+_PATIENCE = httpx.Timeout(20, pool=None)
 #: Shorter than the services keep an idle line open (5 s): none is used at the moment when it is closed.
 _CONNECTIONS = httpx.Limits(max_connections=60, max_keepalive_connections=60, keepalive_expiry=2)
 
@@ -71,7 +72,7 @@ class Crowd:
         self._loop.close()
 
     async def _open(self) -> None:
-        self._http = httpx.AsyncClient(timeout=20, limits=_CONNECTIONS, trust_env=False)
+        self._http = httpx.AsyncClient(timeout=_PATIENCE, limits=_CONNECTIONS, trust_env=False)
         self._customers = Customers(self._system, self._plan, self._ledger, self._http)
         self.weather = Weather(self._system, self._http, self._plan.seed)
 

@@ -14,7 +14,10 @@ from tests.system import System
 
 #: Between two messages of a burst, s.
 _GAPS = (0.0, 0.15)
-_ACCEPTED_LOOK = 1.5
+#: How often the messengers' logs are read, s, and how far back: a log keeps 2,000 lines.
+_LOOK_EVERY, _LOOK_BACK = 2.5, 500
+#: Customers who write at the same time; when we are slow the storm lasts longer instead of piling up.
+_AT_ONCE = 40
 _PHONES_FROM = 79_000_000_000
 
 
@@ -29,7 +32,7 @@ class Customers:
         self._drawn = random.Random(plan.seed)  # noqa: S311  # a storm that can be repeated
         self._numbers = itertools.count()
         self._tokens: dict[tuple[str, str], str] = {}
-        self._typing: set[str] = set()
+        self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def write(self) -> None:
         """Until the plan's number is written; then every messenger has delivered, or given up."""
@@ -40,7 +43,8 @@ class Customers:
                 size = min(left, self._drawn.randint(1, 2 * self._plan.burst - 1))
                 due = began + (self._plan.messages - left) / self._plan.per_second
                 await asyncio.sleep(max(0.0, due - loop.time()))
-                bursts.create_task(self._burst(size))
+                await self._places.acquire()
+                bursts.create_task(self._burst(size)).add_done_callback(lambda _: self._places.release())
                 left -= size
 
     async def keep_noting_what_was_accepted(self) -> None:
@@ -48,12 +52,12 @@ class Customers:
         while True:
             with contextlib.suppress(httpx.TransportError):
                 await self.note_accepted()
-            await asyncio.sleep(_ACCEPTED_LOOK)
+            await asyncio.sleep(_LOOK_EVERY)
 
-    async def note_accepted(self) -> None:
-        """Look once at every messenger's log of deliveries."""
+    async def note_accepted(self, lines: int = _LOOK_BACK) -> None:
+        """Look once at the end of every messenger's log of deliveries."""
         for messenger in MESSENGERS:
-            log = await self._control("GET", f"{messenger}/deliveries?last=2000")
+            log = await self._control("GET", f"{messenger}/deliveries?last={lines}")
             for attempt in log["deliveries"]:
                 token = self._tokens.get((messenger, attempt["message_id"]))
                 if token and attempt["status"] == 200:
