@@ -47,6 +47,7 @@ async def desk(redis_url: str, folder: Path) -> AsyncIterator[Desk]:
         yield Desk(redis, inbox)
 
 
+@pytest.mark.promise("echo")
 async def test_an_echo_after_the_answer_is_known_by_its_id(redis_url: str, tmp_path: Path) -> None:
     async with desk(redis_url, tmp_path) as here:
         async with here.echoes.expecting(CHANNEL, CHAT, fingerprint("Да")) as expected:

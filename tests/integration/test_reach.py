@@ -188,6 +188,7 @@ async def test_a_reaction_does_not_open_a_window(agents: Agents) -> None:
 
 
 @pytest.mark.promise("form")
+@pytest.mark.promise("form-reply")
 async def test_a_stranger_with_a_phone_is_written_to_on_whatsapp(agents: Agents) -> None:
     agents.messengers.manifests["whatsapp"] = WHATSAPP
     agents.messengers.numbers["default", PHONE] = "79001234567"

@@ -74,6 +74,7 @@ async def test_a_message_is_queued_and_thanked_for(redis_url: str, tmp_path: Pat
     assert await queued(redis_url) == ["Цена?"]
 
 
+@pytest.mark.promise("repeat")
 async def test_five_repeats_are_one_message(redis_url: str, tmp_path: Path) -> None:
     async with serving(redis_url, tmp_path) as service:
         answers = await asyncio.gather(*(service.post(MESSAGE) for _ in range(5)))
