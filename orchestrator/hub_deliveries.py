@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from core.auth import current_caller
+from core.auth import demand_operator
 from core.errors import NotFound, Rejected
 from core.operations import Arguments, Operation, asking
 from orchestrator.hub_models import Delivery
@@ -94,14 +94,14 @@ class DeliveryDesk:
         outcome: Annotated[Literal["sent", "not_sent"], Field(description="What somebody has seen there")],
     ) -> Delivery:
         """Write down what became of an unknown message that nobody looks for any more; nothing is sent."""
-        asked = _id(delivery_id)
-        settled = await settling.settle(self._pool, asked, outcome, by=_caller(), now=self._parts.now())
+        by, asked = demand_operator(), _id(delivery_id)
+        settled = await settling.settle(self._pool, asked, outcome, by=by, now=self._parts.now())
         return delivery_view(settled or await self._refused(asked, "It is not unknown, or still looked for"))
 
     async def _resend(self, delivery_id: DeliveryArgument) -> Delivery:
         """Send an unknown message anew although the customer may have it; the answer is the new delivery."""
-        asked = _id(delivery_id)
-        made = await settling.resend(self._pool, asked, by=_caller(), now=self._parts.now())
+        by, asked = demand_operator(), _id(delivery_id)
+        made = await settling.resend(self._pool, asked, by=by, now=self._parts.now())
         if made is None:
             await self._refused(asked, "It is not unknown, or still looked for")
             raise NotFound("There is no such delivery.")
@@ -121,11 +121,6 @@ def _id(delivery_id: str) -> UUID:
         return UUID(delivery_id)
     except ValueError as error:
         raise NotFound("There is no such delivery.") from error
-
-
-def _caller() -> str:
-    caller = current_caller.get()
-    return caller.name if caller else "operator"
 
 
 def _line(delivery: Stored) -> DeliveryLine:

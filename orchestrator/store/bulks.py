@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid5
@@ -20,6 +21,8 @@ PAUSED = "paused"
 EMPTY = "empty_text"
 REPEATED = "repeated"
 
+#: So often more a bulk is begun that met a merge or an erasure.
+_TRIES = 4
 #: States in which a message of a bulk may yet move.
 _OPEN = ("scheduled", "queued", "sending", "unknown")
 
@@ -79,6 +82,14 @@ async def accept_bulk(pool: Pool, asked: Asked, *, now: datetime) -> tuple[Bulk,
 
     Raises IdempotencyConflict when its id was used for another.
     """
+    for _ in range(_TRIES):
+        with suppress(asyncpg.ForeignKeyViolationError, asyncpg.DeadlockDetectedError):
+            return await _accept(pool, asked, now)
+    return await _accept(pool, asked, now)
+
+
+async def _accept(pool: Pool, asked: Asked, now: datetime) -> tuple[Bulk, bool]:
+    """As accept_bulk. It has no chat for itself: it fails when a client of it is merged or erased."""
     async with pool.acquire() as connection, connection.transaction():
         known = await get_bulk(connection, asked.id)
         created = known is None and await _insert(connection, asked, now)

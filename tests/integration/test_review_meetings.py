@@ -1,17 +1,23 @@
 """Where the parts meet: what one part decides holds in all others, and none waits for another in a circle."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from core.auth import Caller, current_caller
-from core.errors import Rejected
+from core.errors import Forbidden, NotFound, Rejected
 from orchestrator.manifests import Manifest
+from orchestrator.merges import alone_with
+from orchestrator.pauses import untold
 from orchestrator.store import settling
+from orchestrator.store.pool import Connection
 from orchestrator.store.queries import sql
 from tests.integration.letters_fixture import Office, office
 from tests.integration.media_fixture import JPEG, files
@@ -111,3 +117,58 @@ async def test_one_file_in_two_chats_makes_nobody_wait_in_a_circle(database_url:
                 await connection.execute(sql("release_contents"), [key], now)
 
         await asyncio.gather(link(), link())
+
+
+@pytest.mark.promise("bulk")
+async def test_a_bulk_that_meets_a_merge_is_accepted_all_the_same(agents: Agents) -> None:
+    """Ten thousand chats are not locked for it: what has moved meanwhile is looked up once more."""
+    here = agents.here
+    for user in ("anna", "boris"):
+        await agents.customer("Алло", chat=f"of-{user}", external_user_id=user)
+    bulk: asyncio.Task[dict[str, Any]]
+
+    async def work(connection: Connection, rows: dict[int, Any]) -> None:
+        nonlocal bulk
+        bulk = asyncio.create_task(
+            agents.call("send_bulk", channel="avito", chat_ids=["of-boris"], text="всем")
+        )
+        await asyncio.wait({bulk}, timeout=0.5)
+        for table in ("messages_history", "turns", "appeals", "client_facts", "identities"):
+            await connection.execute(f"UPDATE {table} SET client_id = 1 WHERE client_id = 2")  # noqa: S608
+        await connection.execute("DELETE FROM clients WHERE id = 2")
+
+    await here.pool.execute("UPDATE appeals SET status = 'resolved', closed_at = now() WHERE client_id = 1")
+    await alone_with(here.pool, [1, 2], work)
+
+    assert (await bulk)["total"] == 1
+    assert await here.rows("SELECT client_id FROM outbound") == [(1,)]
+
+
+@pytest.mark.promise("unknown")
+async def test_only_an_operator_decides_on_a_message_in_doubt(agents: Agents) -> None:
+    """A model reads customers' words: its key neither sends twice nor says that something arrived."""
+    for name, more in (("settle_delivery", {"outcome": "sent"}), ("resend_delivery", {})):
+        with pytest.raises(Forbidden):
+            await agents.call(name, delivery_id=str(uuid4()), **more)
+        with pytest.raises(NotFound):
+            await as_operator(agents, name, delivery_id=str(uuid4()), **more)
+
+
+async def test_pauses_that_are_over_are_not_looked_through_every_second(agents: Agents) -> None:
+    """Whoever wrote by hand once leaves a row for ever; only those in force are told again."""
+    pool, now = agents.here.pool, agents.here.now
+    await pool.execute(
+        """INSERT INTO pauses (channel, account, external_chat_id, cause, started_at, until, version,
+            mirrored_version, mirrored_at)
+        SELECT 'avito', 'default', n::text, 'operator_message', at, at, 1, 1, at
+        FROM generate_series(1, 5000) AS n, (SELECT $1::timestamptz AS at) AS past""",
+        now - timedelta(minutes=30),
+    )
+    await pool.execute("UPDATE pauses SET until = NULL WHERE external_chat_id = '7'")
+    await pool.execute("ANALYZE pauses")
+
+    plan = await pool.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql('untold_pauses')}", now, 10)
+
+    told = await untold(pool, before=now, limit=10)
+    assert [one.external_chat_id for one in told] == ["7"]
+    assert re.findall(r'"Rows Removed by Filter": (?!0)', plan) == []

@@ -2,7 +2,7 @@
 SELECT * FROM pauses WHERE channel = $1 AND account = $2 AND external_chat_id = $3
 
 -- name: list_pauses
-SELECT * FROM pauses WHERE ended_at IS NULL AND (until IS NULL OR until > $1)
+SELECT * FROM pauses WHERE ended_at IS NULL AND coalesce(until, 'infinity') > $1
 ORDER BY started_at DESC, channel, account, external_chat_id LIMIT $2
 
 -- name: put_pause
@@ -21,7 +21,7 @@ ON CONFLICT (channel, account, external_chat_id) DO UPDATE SET
 (
     SELECT * FROM pauses WHERE mirrored_version < version ORDER BY version LIMIT $2
 ) UNION (
-    SELECT * FROM pauses WHERE ended_at IS NULL AND mirrored_at <= $1 AND (until IS NULL OR until > $1)
+    SELECT * FROM pauses WHERE ended_at IS NULL AND coalesce(until, 'infinity') > $1 AND mirrored_at <= $1
     ORDER BY mirrored_at LIMIT $2
 )
 
