@@ -23,7 +23,7 @@ async def hand_off(
 ) -> HandedOff | TakenOver | AlreadyAnswered | StaleLease:
     """Pause the conversation of a turn that this lease holds. TakenOver: a person has it already."""
     async with pool.acquire() as connection, connection.transaction():
-        turn = await locked_turn(connection, lease)
+        turn = await locked_turn(connection, lease, with_client=True)
         if turn is None:
             return await not_yours(connection, lease, now)
         if turn.status != "leased":

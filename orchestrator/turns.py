@@ -312,13 +312,20 @@ async def turn_view(executor: Executor, turn_id: int, *, last: int = 20) -> Turn
     return TurnView(turn, client, appeal, messages, history)
 
 
-async def locked_turn(connection: Connection, lease: Lease, way: Way | None = None) -> Turn | None:
-    """The turn of this lease, leased or finished by it, with its chats locked; None: the lease is stale."""
+async def locked_turn(
+    connection: Connection, lease: Lease, way: Way | None = None, *, with_client: bool = False
+) -> Turn | None:
+    """The turn of this lease, leased or finished by it, with its chats locked; None: the lease is stale.
+
+    `with_client`, and with a way: its client is locked as well, before it.
+    """
     turn = await get_turn(connection, lease.turn_id) if way is not None else None
     if turn is not None and way is not None:
         await connection.execute(sql("lock_keys"), [turn.chat_key, *way.keys])
     else:
         await connection.execute(sql("lock_chat_of_turn"), lease.turn_id)
+    if way is not None or with_client:
+        await connection.execute(sql("lock_client_of_turn"), lease.turn_id)
     row = await connection.fetchrow(sql("get_turn_for_update"), lease.turn_id)
     if row is None or row["lease_token"] != lease.token or row["status"] not in ("leased", *_FINISHED):
         return None

@@ -21,7 +21,7 @@ from orchestrator.store.pool import Connection
 from orchestrator.store.queries import sql
 from tests.integration.letters_fixture import Office, office
 from tests.integration.media_fixture import JPEG, files
-from tests.integration.test_hub import CHAT, Agents
+from tests.integration.test_hub import CHAT, Agents, lease
 from tests.integration.test_hub import opened as opened_hub
 from tests.integration.test_hub_letters import bury, outgoing, state_of
 
@@ -172,3 +172,22 @@ async def test_pauses_that_are_over_are_not_looked_through_every_second(agents: 
     told = await untold(pool, before=now, limit=10)
     assert [one.external_chat_id for one in told] == ["7"]
     assert re.findall(r'"Rows Removed by Filter": (?!0)', plan) == []
+
+
+@pytest.mark.promise("bound")
+async def test_two_forms_of_one_client_end_at_once_without_a_circle(agents: Agents) -> None:
+    """The answer to one takes the case, with the other's turn, elsewhere while that one is handed off."""
+    phone = "+79001234567"
+    form = {"channel": "form", "external_user_id": phone, "client_phone": phone}
+    await agents.customer("Алло", vouched=phone)
+    for chat in ("f1", "f2"):
+        await agents.customer("Заявка", chat=chat, **form)
+    _, first, second = [await agents.turn() for _ in range(3)]
+    async with agents.here.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM clients FOR NO KEY UPDATE")
+        answer = asyncio.create_task(agents.reply(first))
+        await asyncio.wait({answer}, timeout=0.5)
+        off = asyncio.create_task(agents.call("hand_off", **lease(second), reason="жалоба"))
+        await asyncio.wait({off}, timeout=0.5)
+
+    assert ((await answer)["status"], (await off)["status"]) == ("queued", "handed_off")

@@ -59,6 +59,10 @@ SELECT pg_advisory_xact_lock(hashtextextended(
     'chat|' || channel || '|' || account || '|' || external_chat_id, 0))
 FROM turns WHERE id = $1
 
+-- name: lock_client_of_turn
+-- Before the turn, in the order of store/resolve.py: for those whose work comes to the client's cases.
+SELECT c.id FROM turns AS t JOIN clients AS c ON c.id = t.client_id WHERE t.id = $1 FOR NO KEY UPDATE OF c
+
 -- name: get_turn_for_update
 SELECT * FROM turns WHERE id = $1 FOR NO KEY UPDATE
 
