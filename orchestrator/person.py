@@ -130,6 +130,7 @@ async def delete_rows(connection: Connection, whose: Person) -> dict[str, int]:
     """Delete it, in the caller's transaction, which has the client for itself; how many rows, by table."""
     there = await tables(connection)
     await connection.execute(sql("let_others_go"), whose.client_id, whose.turn_ids, whose.appeal_ids)
+    await connection.execute(sql("keep_shared"), whose.client_id, *_columns(whose.shared))
     await connection.execute(sql("forget_refusals"), *_columns(whose.chats))
     counts: dict[str, int] = {}
     for name, (condition, part) in OWNED.items():

@@ -16,6 +16,7 @@ from core.errors import Forbidden, NotFound, Rejected
 from orchestrator.manifests import Manifest
 from orchestrator.merges import alone_with
 from orchestrator.pauses import untold
+from orchestrator.reach import chats_of
 from orchestrator.store import settling
 from orchestrator.store.pool import Connection
 from orchestrator.store.queries import sql
@@ -191,3 +192,14 @@ async def test_two_forms_of_one_client_end_at_once_without_a_circle(agents: Agen
         await asyncio.wait({off}, timeout=0.5)
 
     assert ((await answer)["status"], (await off)["status"]) == ("queued", "handed_off")
+
+
+@pytest.mark.promise("no-mixing")
+async def test_a_group_stays_one_when_the_others_in_it_are_erased(agents: Agents) -> None:
+    """What is for one client alone never goes to a chat that others read, also those we forgot."""
+    for user in ("anna", "boris"):
+        await agents.customer("Алло", chat="group", external_user_id=user)
+
+    await agents.hub.parts.erasure.erase(2)
+
+    assert await chats_of(agents.here.pool, 1) == []

@@ -119,7 +119,7 @@ WHERE NOT EXISTS (
     SELECT FROM messages_history AS other
     WHERE other.channel = chat.channel AND other.account = chat.account
         AND other.external_chat_id = chat.external_chat_id
-        AND other.sender = 'customer' AND (other.client_id <> $1 OR other.meta ? 'author')
+        AND other.sender = 'customer' AND (other.client_id <> $1 OR other.meta ?| ARRAY['author', 'shared'])
 ) AND NOT EXISTS (
     SELECT FROM outbound AS refused
     WHERE refused.channel = chat.channel AND refused.account = chat.account

@@ -19,7 +19,7 @@ SELECT
         SELECT FROM messages_history AS m
         WHERE m.channel = chats.channel AND m.account = chats.account
             AND m.external_chat_id = chats.external_chat_id AND m.sender = 'customer'
-            AND (m.client_id <> $1 OR m.meta ? 'author')
+            AND (m.client_id <> $1 OR m.meta ?| ARRAY['author', 'shared'])
     )) AS shared,
     ARRAY(SELECT DISTINCT value FROM client_facts WHERE client_id = $1 AND kind = 'phone'
         AND evidence <> 'mentioned') AS phones,
@@ -69,6 +69,13 @@ UPDATE turns AS t SET appeal_id = (
     ORDER BY a.closed_at IS NULL DESC, a.id DESC LIMIT 1
 )
 WHERE t.client_id <> $1 AND t.appeal_id = ANY ($3::bigint[])
+
+-- name: keep_shared
+-- Whoever is left in a group is not alone there, although nobody else's words stand in it any more.
+UPDATE messages_history AS m SET meta = m.meta || '{"shared": true}'
+FROM unnest($2::text[], $3::text[], $4::text[]) AS c (channel, account, external_chat_id)
+WHERE m.channel = c.channel AND m.account = c.account AND m.external_chat_id = c.external_chat_id
+    AND m.sender = 'customer' AND m.client_id <> $1
 
 -- name: forget_refusals
 UPDATE bulks AS b SET refused = (
