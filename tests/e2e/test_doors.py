@@ -98,7 +98,7 @@ def test_unreadable_json_on_the_incoming_list_is_a_dead_letter(
     reply(system, turn_of(system, customer), "Вижу вас.")
     letters = _letters(queue, "incoming")[len(before) :]
     assert [letter["reason"] for letter in letters] == ["unreadable"] * 3
-    assert any("pager" in letter["detail"] for letter in letters)
+    assert any("channel: Value error, unknown channel" in letter["detail"] for letter in letters)
 
 
 @pytest.mark.promise("foreign")
