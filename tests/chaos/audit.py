@@ -1,5 +1,7 @@
 """What the database and the queues say at the end."""
 
+import json
+from collections import Counter
 from dataclasses import dataclass
 
 import asyncpg
@@ -74,8 +76,9 @@ async def enter(ledger: Ledger, database_url: str) -> None:
         await connection.close()
 
 
-async def dead_letters(redis_url: str) -> dict[str, int]:
-    """How many lie at each door."""
+async def dead_letters(redis_url: str) -> Counter[str]:
+    """How many lie there for each reason."""
     async with Redis.from_url(redis_url) as redis:
-        doors = [key.decode() async for key in redis.scan_iter("dead:*", _type="HASH")]
-        return {door: await redis.hlen(door) for door in doors}
+        doors = [key async for key in redis.scan_iter("dead:*", _type="HASH")]
+        letters = [letter for door in doors for letter in await redis.hvals(door)]
+    return Counter(json.loads(letter)["reason"] for letter in letters)

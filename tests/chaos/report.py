@@ -37,7 +37,7 @@ def summary(outcome: Outcome) -> str:
             *_named("doubled", ledger.doubled),
             *_named("unknown", ledger.unknown),
             *([] if outcome.rest and outcome.rest.at_rest else [f"not at rest: {outcome.rest}"]),
-            *_named("dead letters", {door: str(count) for door, count in outcome.dead_letters.items()}),
+            *_named("dead letters", {why: str(count) for why, count in outcome.dead_letters.items()}),
         ]
     )
 
