@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from bench.finding import Finding, at_least, at_most
-from bench.ingest_server import SECRET
+from bench.ingest_server import LAST_SEGMENT
 from bench.load import Answers, closed_loop, open_loop
 from bench.samples import interleaved, median, percentile
 from bench.stage import Server, Stage
@@ -110,7 +110,7 @@ def _request() -> bytes:
     number = next(_numbers)
     body = (_BODY % {"n": number, "chat": number % 1000, "text": "Сколько стоит экран? " * 12}).encode()
     head = (
-        f"POST /webhook/avito/default/{SECRET} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+        f"POST /webhook/avito/default/{LAST_SEGMENT} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

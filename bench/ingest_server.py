@@ -30,12 +30,12 @@ from mcp_avito.channel import AvitoChannel
 from mcp_avito.client import AvitoClient
 from mcp_avito.settings import AvitoSettings
 
-SECRET = "bench-path-secret-0123456789"  # noqa: S105 - opens nothing outside a run of the bench
+LAST_SEGMENT = "opens-nothing-but-the-bench"
 _NOBODY = "http://127.0.0.1:9"
 _ACCOUNT = AvitoSettings(
     client_id="bench",
     client_secret=SecretStr("bench-client-secret"),
-    webhook_secret=SecretStr(SECRET),
+    webhook_secret=SecretStr(LAST_SEGMENT),
     base_url=_NOBODY,
 )
 
@@ -76,7 +76,7 @@ def _made(settings: ServiceSettings) -> ChannelService[AvitoSettings, AvitoChann
 
 def main() -> None:
     """Serve until killed."""
-    configure_logging("bench", level="INFO", console=False, secrets=[SECRET])
+    configure_logging("bench", level="INFO", console=False, secrets=[LAST_SEGMENT])
     port, kind, redis_url, folder = sys.argv[1:5]
     settings = ServiceSettings(
         port=int(port),

@@ -118,6 +118,7 @@ async def test_one_file_in_two_chats_makes_nobody_wait_in_a_circle(database_url:
                 await connection.execute(sql("release_contents"), [key], now)
 
         await asyncio.gather(link(), link())
+        assert held == [key, key]
 
 
 @pytest.mark.promise("bulk")
