@@ -13,6 +13,7 @@ ChannelError
 ├── RateLimited          too many requests; `retry_after` says when to come back
 ├── VendorDown           the vendor failed or cannot be reached; nothing was done
 ├── OutcomeUnknown       the request may have reached the vendor: look before you repeat it
+├── OutcomeUntraceable   the same, and the vendor shows nothing in which to look: nobody will ever tell
 ├── ConversationPaused   a person has the conversation: the AI may not write there now
 ├── StateConflict        what was asked for does not follow from how things stand
 ├── SendInProgress       another attempt with the same idempotency key is under way
@@ -22,7 +23,7 @@ ChannelError
 `code` names a class on every surface, `retryable` says whether the same call may be repeated as it is,
 `status` is its HTTP status, `what_to_do` the next step for a person or a model, and `reaction` what a program
 does about it: repeat later, look before repeating, stop the account, stop writing to the chat, change the
-content, leave the chat to a person, or report a bug.
+content, leave it to a person, or report a bug.
 """
 
 from typing import ClassVar, Literal
@@ -154,6 +155,15 @@ class OutcomeUnknown(ChannelError):
     reaction = "look_first"
     status = 504
     what_to_do = "Do not send it anew. Repeat with the same idempotency_key: the history is checked first."
+
+
+class OutcomeUntraceable(ChannelError):
+    """The request may have reached the messenger, which shows nothing that could tell."""
+
+    code = "outcome_untraceable"
+    reaction = "leave"
+    status = 504
+    what_to_do = "Do not send it anew: the customer may have it. Let a person settle it (docs/operations.md)."
 
 
 class ConversationPaused(ChannelError):

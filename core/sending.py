@@ -7,7 +7,7 @@
 
 A repeat that meets a doubt sends the part again under the same name where the vendor recognises that. Else
 it looks into the vendor's history first: what is found there is taken as sent; what is not there after a
-grace is sent; where there is no history, the outcome stays unknown and nothing is sent.
+grace is sent; where there is no history, nobody will ever tell and nothing is sent.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from core.attempts import Attempt, Attempts, Doubt
 from core.capabilities import MediaKind
 from core.channel import Channel, ChatMessage, KeepsHistory, MediaFile, MessagePage, SendsReplies
 from core.echoes import Echoes, Expected
-from core.errors import ChannelError, OutcomeUnknown, Rejected, StorageDown
+from core.errors import ChannelError, OutcomeUnknown, OutcomeUntraceable, Rejected, StorageDown
 from core.ids import ChatId, MessageId
 from core.jsontext import write_json
 from core.media import check_file
@@ -205,7 +205,10 @@ class Sender:
             raise OutcomeUnknown(said, channel=self._channel.name) from error
 
     async def _adopted(self, attempt: Attempt, order: _Order) -> bool:
-        """Whether the part in doubt has reached the vendor; OutcomeUnknown while nobody can tell."""
+        """Whether the part in doubt has reached the vendor.
+
+        OutcomeUnknown while nobody can tell, OutcomeUntraceable when nobody ever will.
+        """
         part, by = _next(attempt, order)
         doubt, now = attempt.doubt, self._clock.now_ms()
         if doubt is None:
@@ -239,12 +242,13 @@ class Sender:
             if found or len(recent) < len(page.messages) or not page.next_cursor:
                 return found
             cursor = page.next_cursor
-        raise OutcomeUnknown("The chat is too busy to find the message in it.", channel=self._channel.name)
+        said = "Too much was written in the chat since to find the message in it."
+        raise OutcomeUntraceable(said, channel=self._channel.name)
 
     async def _page(self, chat_id: ChatId, cursor: str) -> MessagePage:
         if not isinstance(self._channel, KeepsHistory):
             said = "The messenger keeps no history in which to look for the message."
-            raise OutcomeUnknown(said, channel=self._channel.name)
+            raise OutcomeUntraceable(said, channel=self._channel.name)
         try:
             return await self._channel.list_messages(chat_id, HISTORY_PAGE, cursor)
         except ChannelError as error:

@@ -15,6 +15,7 @@ from core.errors import (
     ChannelError,
     ConversationPaused,
     OutcomeUnknown,
+    OutcomeUntraceable,
     RateLimited,
     SendInProgress,
     StorageDown,
@@ -201,14 +202,13 @@ class Deliverer:
         ailing = attempt.probing and not self.breakers.is_closed(attempt.account)
         waits = (stopped or ailing or isinstance(error, _WAITING)) and self._may_wait(attempt.head)
         self._note(attempt, error.code)
-        unknown = _is_unknown(error)
-        again = waits or ((error.retryable or unknown) and attempt.attempts < self._attempts)
+        again = waits or (_may_yet_be_told(error) and attempt.attempts < self._attempts)
         paused = isinstance(error, ConversationPaused)
         if not again and not paused:
             await self._bury(attempt, error)
         failure = Failure(error.code, error.detail, counted=not waits, final=not again)
         # A channel refuses in a pause only what certainly has not reached the vendor.
-        mark = _mark(unknown=unknown or (attempt.doubtful and not paused), again=again)
+        mark = _mark(unknown=_is_unknown(error) or (attempt.doubtful and not paused), again=again)
         await mark(self._pool, attempt.head.id, failure, now=self._now())
         if not again:
             return Done(error.code, error.detail)
@@ -253,7 +253,12 @@ def _is_unknown(error: ChannelError) -> bool:
     An error without a known code is a fault of a server: nobody can tell what it had done before. The repeat
     carries the same idempotency key, so the channel looks first.
     """
-    return isinstance(error, OutcomeUnknown) or type(error) is ChannelError
+    return isinstance(error, OutcomeUnknown | OutcomeUntraceable) or type(error) is ChannelError
+
+
+def _may_yet_be_told(error: ChannelError) -> bool:
+    """Whether another try can bring more; what cannot be traced must not hold the chat behind it."""
+    return error.retryable or (_is_unknown(error) and not isinstance(error, OutcomeUntraceable))
 
 
 def _mark(*, unknown: bool, again: bool) -> Callable[..., Awaitable[object]]:

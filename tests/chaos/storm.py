@@ -26,8 +26,6 @@ SETTINGS = {
     "FORM_RATE_PER_MINUTE": "1000000",
     "FORM_RATE_BURST": "100000",
     "REFUSED_ACCOUNT_SECONDS": "2",
-    # A minute: longer than any service is away; what nobody can look up holds its chat no longer.
-    "DELIVERY_ATTEMPTS": "7",
     "SANDBOX_WEBHOOK_RETRIES": "0.2,0.5,1,1,2,2,5,5,5,10,10,10",
     "LOG_LEVEL": "WARNING",
 }
@@ -51,9 +49,10 @@ class Outcome:
 
     @property
     def even(self) -> bool:
-        """Nothing lost, nothing doubled, everything at rest, no dead letter but for what is unknown."""
+        """Nothing lost, nothing doubled, everything at rest, no dead letter but for what is untraceable."""
         at_rest = self.rest is not None and self.rest.at_rest
-        unexplained = self.dead_letters - Counter(outcome_unknown=self.dead_letters["outcome_unknown"])
+        untraceable = self.dead_letters["outcome_untraceable"]
+        unexplained = self.dead_letters - Counter(outcome_untraceable=untraceable)
         return at_rest and not self.ledger.lost and not self.ledger.doubled and not unexplained
 
 

@@ -10,7 +10,7 @@ from core.attempts import Attempts
 from core.capabilities import Unit
 from core.channel import KeepsHistory
 from core.echoes import Echoes
-from core.errors import OutcomeUnknown
+from core.errors import OutcomeUnknown, OutcomeUntraceable
 from core.ids import ChatId
 from core.keys import Keys
 from core.sending import GRACE_MS, Sender
@@ -84,7 +84,7 @@ async def test_a_send_in_doubt_is_never_blindly_repeated(
         if isinstance(vendor.channel, KeepsHistory) or limits.repeat_window_seconds:
             assert len((await sender.send_text(chat, "Ровно один раз", "key-1")).message_ids) == 1
         else:
-            with pytest.raises(OutcomeUnknown):
+            with pytest.raises(OutcomeUntraceable):
                 await sender.send_text(chat, "Ровно один раз", "key-1")
 
     assert vendor.taken == [(chat, "Ровно один раз")]

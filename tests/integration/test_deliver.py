@@ -19,6 +19,7 @@ from core.errors import (
     IdempotencyConflict,
     NotFound,
     OutcomeUnknown,
+    OutcomeUntraceable,
     PeerUnreachable,
     PlanRequired,
     RateLimited,
@@ -548,6 +549,25 @@ async def test_what_stays_unknown_is_called_so_and_kept(post: Post, error: type[
     assert await post.state(message) == "unknown"
     [letter] = await post.letters()
     assert (letter.reason, letter.detail) == (error.code, "No answer.")
+    assert OutgoingMessage.model_validate_json(letter.raw).id == message.id
+    assert post.channels.texts == ["2"]
+
+
+@pytest.mark.promise("unknown")
+async def test_what_nobody_can_ever_look_up_is_called_unknown_at_once(post: Post) -> None:
+    """Trying on brings nothing, and would hold up what was said after it."""
+    message = outgoing()
+    await post.queue(message, outgoing("2"))
+    post.channels.fail(OutcomeUnknown("No answer.", retry_after=1), OutcomeUntraceable("No history."))
+
+    await post.work()
+    await post.wait(1)
+    await post.work()
+
+    delivery = await post.delivery(message)
+    assert (delivery.state, delivery.error_code) == ("unknown", "outcome_untraceable")
+    [letter] = await post.letters()
+    assert (letter.reason, letter.detail) == ("outcome_untraceable", "No history.")
     assert OutgoingMessage.model_validate_json(letter.raw).id == message.id
     assert post.channels.texts == ["2"]
 

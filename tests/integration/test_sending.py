@@ -11,6 +11,7 @@ from core.errors import (
     ChannelError,
     IdempotencyConflict,
     OutcomeUnknown,
+    OutcomeUntraceable,
     RateLimited,
     Rejected,
     SendInProgress,
@@ -18,7 +19,7 @@ from core.errors import (
     VendorDown,
 )
 from core.ids import ChatId, MessageId
-from core.sending import GRACE_MS
+from core.sending import GRACE_MS, HISTORY_PAGE, HISTORY_PAGES
 from core.testing import FakeChannel, FakeChannelWithHistory, Posted
 from tests.integration.intake_fixture import KEYS, Line, connect, line_to
 from tests.integration.post_fixture import CHAT, LEASE_MS, post
@@ -171,13 +172,15 @@ async def test_what_never_arrived_is_sent_after_the_grace(redis_url: str) -> Non
         assert here.texts == ["Да"]
 
 
-async def test_without_a_history_the_outcome_stays_unknown(redis_url: str) -> None:
+async def test_without_a_history_a_repeat_says_that_nobody_will_ever_tell(redis_url: str) -> None:
     async with post(redis_url, FakeChannel) as here:
         here.channel.fail(OutcomeUnknown())
-        for _ in range(3):
-            with pytest.raises(OutcomeUnknown):
-                await here.replica().send_text(CHAT, "Да", "k")
+        with pytest.raises(OutcomeUnknown):
+            await here.replica().send_text(CHAT, "Да", "k")
+        for _ in range(2):
             here.clock.move(GRACE_MS)
+            with pytest.raises(OutcomeUntraceable):
+                await here.replica().send_text(CHAT, "Да", "k")
 
         assert here.channel.calls == 1
 
@@ -206,6 +209,19 @@ async def test_the_same_words_of_last_week_are_not_taken_for_ours(redis_url: str
         here.clock.move(GRACE_MS)
 
         assert (await here.replica().send_text(CHAT, "Да", "k")).message_ids == ("m2",)
+
+
+async def test_what_too_much_was_written_over_is_not_looked_for_for_ever(redis_url: str) -> None:
+    async with post(redis_url, FakeChannelWithHistory) as here:
+        here.channel.fail(OutcomeUnknown(), taken=True)
+        with pytest.raises(OutcomeUnknown):
+            await here.replica().send_text(CHAT, "Да", "k")
+        for number in range(HISTORY_PAGE * HISTORY_PAGES):
+            await here.channel.send_text(CHAT, f"operator {number}")
+
+        with pytest.raises(OutcomeUntraceable):
+            await here.replica().send_text(CHAT, "Да", "k")
+        assert here.texts.count("Да") == 1
 
 
 async def test_a_message_is_found_behind_many_newer_ones(redis_url: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.capabilities import Capabilities
-from core.errors import ChannelError, OutcomeUnknown, RateLimited
+from core.errors import ChannelError, OutcomeUnknown, OutcomeUntraceable, RateLimited
 from core.ids import MessageId
 from core.sending import GRACE_MS
 from core.testing import FAKE_LIMITS, FakeChannel, FakeChannelWithEverything, FakeChannelWithHistory
@@ -71,12 +71,13 @@ async def test_after_the_window_a_repeat_is_looked_up_as_with_any_vendor(redis_u
         assert len(here.texts) == 2
 
 
-async def test_after_the_window_and_without_a_history_the_outcome_stays_unknown(redis_url: str) -> None:
+async def test_after_the_window_and_without_a_history_the_outcome_is_untraceable(redis_url: str) -> None:
     async with post(redis_url, FakeChannel, capabilities=RECOGNISES) as here:
         await lose(here, taken=True)
         here.clock.move(3_600_000)
 
-        await lose(here, taken=True)
+        with pytest.raises(OutcomeUntraceable):
+            await here.replica().send_text(CHAT, TWO, "k")
         assert here.channel.calls == 1
 
 
@@ -88,7 +89,8 @@ async def test_the_window_begins_with_the_first_try(redis_url: str) -> None:
             here.clock.move(1_500_000)
 
         assert here.channel.calls == 3
-        await lose(here, taken=True)
+        with pytest.raises(OutcomeUntraceable):
+            await here.replica().send_text(CHAT, TWO, "k")
         assert (here.channel.calls, len(here.texts)) == (3, 1)
 
 
