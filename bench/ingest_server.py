@@ -1,29 +1,33 @@
 """`python -m bench.ingest_server PORT KIND REDIS_URL FOLDER`: a webhook's path, whole or in part.
 
-floor: a Starlette route that reads the body. without_redis: the real route of Avito over an inbox that only
-counts. real: the channel as it is served.
+floor: a Starlette route that reads the body. without_redis: the real route and inbox, whose Redis answers at
+once and keeps nothing. real: the channel as it is served.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from pydantic import SecretStr
+from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from core.app import build_app
-from core.channel import Arrival
 from core.channel_service import ChannelService
 from core.ids import DEFAULT_ACCOUNT
-from core.inbox import Stored
+from core.inbox import Inbox
+from core.keys import Keys
 from core.observability import configure_logging
 from core.registry import service
 from core.serve import serve
 from core.settings import ServiceSettings
+from core.spool import Spool
 from core.webhook import webhook_routes
 from mcp_avito.__main__ import open_account
 from mcp_avito.channel import AvitoChannel
@@ -40,14 +44,21 @@ _ACCOUNT = AvitoSettings(
 )
 
 
-class _Counts:
-    """Takes everything and keeps nothing."""
+class _Nowhere:
+    """In the place of Redis: says of every arrival that it is queued, and keeps none."""
 
-    async def put(self, arrivals: Sequence[Arrival]) -> list[Stored]:
-        return ["queued"] * len(arrivals)
+    def register_script(self, _: str) -> Callable[..., Awaitable[list[int]]]:
+        async def answer(keys: Sequence[str], args: Sequence[str]) -> list[int]:  # the script's names
+            return [0] * (len(keys) - 1)
+
+        return answer
+
+
+class _Unburied:
+    """No body of the bench is unreadable."""
 
     async def bury(self, *_: object) -> None:
-        """No body of the bench is unreadable."""
+        """Nothing."""
 
 
 def _floor() -> Starlette:
@@ -63,10 +74,17 @@ def _real(settings: ServiceSettings) -> Starlette:
 
 
 def _without_redis(settings: ServiceSettings) -> Starlette:
-    nowhere = _Counts()
+    inbox = Inbox(cast("Redis", _Nowhere()), Keys(), Spool(Path(settings.spool_dir) / "bench.sqlite"))
     channel = AvitoChannel(AvitoClient(_ACCOUNT), _ACCOUNT, account=DEFAULT_ACCOUNT)
-    routes = webhook_routes("avito", {DEFAULT_ACCOUNT: channel}, nowhere, nowhere)
-    return build_app(replace(_made(settings).parts(intake=False), public_routes=routes))
+    routes = webhook_routes("avito", {DEFAULT_ACCOUNT: channel}, inbox, _Unburied())
+    parts = _made(settings).parts(intake=False)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with parts.lifespan(), inbox.run():
+            yield
+
+    return build_app(replace(parts, public_routes=routes, lifespan=lifespan))
 
 
 def _made(settings: ServiceSettings) -> ChannelService[AvitoSettings, AvitoChannel]:

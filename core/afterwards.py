@@ -41,7 +41,7 @@ class Afterwards:
     def note(self, channel: Channel, arrivals: Sequence[Arrival], stored: Sequence[Stored]) -> None:
         """Take over what was new in a delivery; never waits."""
         new = [one for one, outcome in zip(arrivals, stored, strict=True) if outcome in _NEWS]
-        if not new or not (self._known or isinstance(channel, AnswersPresses)):
+        if not new or not (self._known or _has_presses(channel, new)):
             return
         try:
             self._waiting.put_nowait(_Work(channel, new))
@@ -81,9 +81,17 @@ class Afterwards:
         if self._known:
             await _tried(channel, self._known.note(channel.account, work.arrivals))
         if isinstance(channel, AnswersPresses):
-            for one in work.arrivals:
-                if one.message.event == "postback":
-                    await _tried(channel, channel.answer_press(one.message))
+            for one in filter(_is_press, work.arrivals):
+                await _tried(channel, channel.answer_press(one.message))
+
+
+def _has_presses(channel: Channel, arrivals: Sequence[Arrival]) -> bool:
+    """Whether there is something to answer. The channel is looked at last, for that is slow."""
+    return any(map(_is_press, arrivals)) and isinstance(channel, AnswersPresses)
+
+
+def _is_press(arrival: Arrival) -> bool:
+    return arrival.message.event == "postback"
 
 
 async def _tried(channel: Channel, work: Awaitable[None]) -> None:

@@ -76,9 +76,10 @@ def webhook_routes(
     door = _Door(channel_name, accounts, inbox, dead, count, listener or Deaf())
     methods = ["POST", "GET"] if door.shakes_hands else ["POST"]
     path = f"/webhook/{channel_name}"
+    # The whole address first: routes are tried one after the other, and almost everybody has a secret.
     return [
         Route(path + rest, door.receive, methods=methods)
-        for rest in ("", "/{account}", "/{account}/{secret}")
+        for rest in ("/{account}/{secret}", "/{account}", "")
     ]
 
 
