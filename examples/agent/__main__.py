@@ -9,22 +9,30 @@ import httpx
 
 from examples.agent.answers import Answerer, RuleAnswerer
 from examples.agent.hub import Hub, over_http
-from examples.agent.llm import AnthropicAnswerer, OpenAICompatibleAnswerer, system_prompt
+from examples.agent.llm import FallbackToPerson, ModelAnswerer, system_prompt
 from examples.agent.loop import Agent
+from examples.agent.model import AnthropicModel, Model, OpenAICompatibleModel
 from examples.agent.settings import AgentSettings, load
 
 
-def choose_answerer(settings: AgentSettings, http: httpx.AsyncClient) -> Answerer:
-    """A model when there is a key for one, the rule table otherwise and as its fallback."""
-    rules = RuleAnswerer()
-    prompt = system_prompt(settings.agent_system_prompt)
+def choose_model(settings: AgentSettings, http: httpx.AsyncClient, *, named: str = "") -> Model | None:
+    """The model that there is a key or an address for, or one called `named` at the same place; else None."""
     if settings.anthropic_api_key:
-        key = settings.anthropic_api_key.get_secret_value()
-        return AnthropicAnswerer(http, key, settings.anthropic_model, prompt=prompt, fallback=rules)
+        url, name = settings.anthropic_base_url, named or settings.anthropic_model
+        return AnthropicModel(http, url, settings.anthropic_api_key, name)
     if settings.llm_base_url:
-        url, key = settings.llm_base_url, settings.llm_api_key.get_secret_value()
-        return OpenAICompatibleAnswerer(http, url, key, settings.llm_model, prompt=prompt, fallback=rules)
-    return rules
+        name = named or settings.llm_model
+        return OpenAICompatibleModel(http, settings.llm_base_url, settings.llm_api_key, name)
+    return None
+
+
+def choose_answerer(settings: AgentSettings, http: httpx.AsyncClient) -> Answerer:
+    """A model when there is a key for one, the rule table otherwise and, unless set, as its fallback."""
+    model = choose_model(settings, http)
+    if model is None:
+        return RuleAnswerer()
+    fallback = RuleAnswerer() if settings.agent_fallback == "rules" else FallbackToPerson()
+    return ModelAnswerer(model, prompt=system_prompt(settings.agent_system_prompt), fallback=fallback)
 
 
 async def run(settings: AgentSettings) -> None:

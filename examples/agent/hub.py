@@ -13,6 +13,8 @@ from mcp.types import TextContent
 from pydantic import BaseModel, Field
 
 WAIT_SECONDS = 25
+#: Longest wait for words that are sent before a hand-off, and how often they are looked at, s.
+SENT_WITHIN, LOOK_EVERY = 10.0, 0.25
 CALL_SECONDS = 60.0
 LONGEST_PAUSE = 30.0
 
@@ -54,6 +56,8 @@ class Turn(BaseModel):
     lease_token: str
     lease_seconds: float = 0
     channel: str
+    account: str = "default"
+    chat_id: str = ""
     can_reply: bool = True
     client_name_untrusted: str = ""
     client_phone: str = ""
@@ -100,6 +104,24 @@ class Hub:
     async def skip_turn(self, turn: Turn, reason: str) -> None:
         """Finish a turn without a word to the customer."""
         await self._call("skip_turn", **_lease(turn), reason=reason)
+
+    async def hand_off(self, turn: Turn, reason: str) -> None:
+        """Give a turn to a person; we are silent in its conversation from then on."""
+        await self._call("hand_off", **_lease(turn), reason=reason)
+
+    async def say_before_hand_off(self, turn: Turn, text: str) -> None:
+        """Write beside the turn, which stays open, and wait until that is sent: the pause would stop it.
+
+        Repeating is safe: the message is sent once.
+        """
+        place = {"channel": turn.channel, "account": turn.account, "chat_id": turn.chat_id}
+        key = f"before the hand-off of turn {turn.turn_id}"
+        sent = await self._call("send_message", **place, text=text, idempotency_key=key)
+        for _ in range(int(SENT_WITHIN / LOOK_EVERY)):
+            delivery = await self._call("get_delivery", delivery_id=sent["delivery_id"])
+            if delivery["state"] not in ("queued", "sending"):
+                return
+            await asyncio.sleep(LOOK_EVERY)
 
     async def extend_turn(self, turn: Turn) -> None:
         """Keep the turn for another lease."""

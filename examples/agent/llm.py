@@ -1,20 +1,23 @@
-"""Answers from a language model; the rule table steps in when the model fails."""
+"""Answers from a language model; somebody else steps in when the model fails."""
 
 import json
 import logging
-from abc import ABC, abstractmethod
-from typing import Any
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from examples.agent.answers import Answerer
+from examples.agent.answers import Answer, Answerer
 from examples.agent.hub import Turn
+from examples.agent.model import Model, Tool
 
-ANTHROPIC_URL = "https://api.anthropic.com/v1/messages"
-MAX_TOKENS = 1024
 ATTEMPTS = 2
 HISTORY_LINES = 20
+HAND_OFF = Tool(
+    "hand_off",
+    "Give the conversation to a person: the customer asks for one, is angry, or needs what only a person"
+    " can look up or decide. What you write beside it is sent first.",
+)
+STAY_SILENT = Tool("stay_silent", "Write nothing: the new messages need no answer at all.")
 
 _BUSINESS = "You answer the customers of a small phone repair shop in a messenger."
 _RULES = """\
@@ -34,26 +37,35 @@ def system_prompt(business: str = "") -> str:
 
 def conversation(turn: Turn) -> str:
     """The turn as delimited JSON; without a bare `<` inside, nothing in it can end the block."""
-    told = turn.model_dump(exclude={"turn_id", "lease_token", "lease_seconds", "can_reply"})
+    ids = {"turn_id", "lease_token", "lease_seconds", "can_reply", "account", "chat_id"}
+    told = turn.model_dump(exclude=ids)
     told["history"] = told["history"][-HISTORY_LINES:]
     block = json.dumps(told, ensure_ascii=False, indent=1).replace("<", "\\u003c")
     return f"<conversation>\n{block}\n</conversation>\nWrite the shop's answer to the new messages."
 
 
-class _ModelAnswerer(ABC):
-    """One question to the model, one retry, then the rules."""
+class FallbackToPerson:
+    """Nobody answers for a model that fails but a person."""
 
-    def __init__(self, http: httpx.AsyncClient, *, prompt: str, fallback: Answerer) -> None:
-        self._http = http
+    async def answer(self, turn: Turn) -> Answer:
+        """Not a word, and a hand-off."""
+        return Answer(hand_off="the model gave no answer")
+
+
+class ModelAnswerer:
+    """One question to the model, one retry, then `fallback`."""
+
+    def __init__(self, model: Model, *, prompt: str, fallback: Answerer) -> None:
+        self._model = model
         self._prompt = prompt
         self._fallback = fallback
 
-    async def answer(self, turn: Turn) -> str:
-        """The model's answer, or the rules' when the model has none."""
+    async def answer(self, turn: Turn) -> Answer:
+        """The model's answer, or the fallback's when the model has none."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                if text := (await self._ask(conversation(turn))).strip():
-                    return text
+                if (answer := await self._ask(turn)) is not None:
+                    return answer
                 log.warning("model silent · turn %s · attempt %d", turn.turn_id, attempt)
             except (httpx.HTTPError, ValidationError) as error:
                 log.warning("model failed · turn %s · attempt %d · %s", turn.turn_id, attempt, _short(error))
@@ -61,72 +73,14 @@ class _ModelAnswerer(ABC):
                     break
         return await self._fallback.answer(turn)
 
-    @abstractmethod
-    async def _ask(self, question: str) -> str:
-        """The model's words; raises httpx.HTTPError or ValidationError."""
-
-    async def _post(self, url: str, headers: dict[str, str], body: dict[str, Any]) -> bytes:
-        response = await self._http.post(url, headers=headers, json=body)
-        return response.raise_for_status().content
-
-
-class _Block(BaseModel):
-    type: str = ""
-    text: str = ""
-
-
-class _AnthropicAnswer(BaseModel):
-    content: list[_Block]
-
-
-class AnthropicAnswerer(_ModelAnswerer):
-    """Claude, by the Messages API."""
-
-    def __init__(
-        self, http: httpx.AsyncClient, key: str, model: str, *, prompt: str, fallback: Answerer
-    ) -> None:
-        super().__init__(http, prompt=prompt, fallback=fallback)
-        self._headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
-        self._model = model
-
-    async def _ask(self, question: str) -> str:
-        messages = [{"role": "user", "content": question}]
-        body = {"model": self._model, "max_tokens": MAX_TOKENS, "system": self._prompt, "messages": messages}
-        answer = _AnthropicAnswer.model_validate_json(await self._post(ANTHROPIC_URL, self._headers, body))
-        return "".join(block.text for block in answer.content if block.type == "text")
-
-
-class _Said(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Said
-
-
-class _Completion(BaseModel):
-    choices: list[_Choice]
-
-
-class OpenAICompatibleAnswerer(_ModelAnswerer):
-    """Any model behind POST {base_url}/chat/completions."""
-
-    def __init__(
-        self, http: httpx.AsyncClient, base_url: str, key: str, model: str, *, prompt: str, fallback: Answerer
-    ) -> None:
-        super().__init__(http, prompt=prompt, fallback=fallback)
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._model = model
-
-    async def _ask(self, question: str) -> str:
-        messages = [
-            {"role": "system", "content": self._prompt},
-            {"role": "user", "content": question},
-        ]
-        body = {"model": self._model, "max_tokens": MAX_TOKENS, "messages": messages}
-        answer = _Completion.model_validate_json(await self._post(self._url, self._headers, body))
-        return "".join(choice.message.content or "" for choice in answer.choices[:1])
+    async def _ask(self, turn: Turn) -> Answer | None:
+        """None: it neither wrote nor called."""
+        said = await self._model.ask(self._prompt, conversation(turn), (HAND_OFF, STAY_SILENT))
+        if HAND_OFF.name in said.calls:
+            return Answer(said.text, hand_off=said.calls[HAND_OFF.name] or "the model gave no reason")
+        if said.text or STAY_SILENT.name in said.calls:
+            return Answer(said.text)
+        return None
 
 
 def _passing(error: Exception) -> bool:

@@ -5,7 +5,7 @@ import logging
 from contextlib import suppress
 from typing import Protocol
 
-from examples.agent.answers import Answerer
+from examples.agent.answers import Answer, Answerer
 from examples.agent.hub import HubRefused, Message, Reply, Turn
 
 #: How often an answer is thought over because the customer wrote on; the last one is sent anyway.
@@ -24,6 +24,8 @@ class TurnHub(Protocol):
     async def reply(self, turn: Turn, text: str, *, force: bool = False) -> Reply: ...
     async def skip_turn(self, turn: Turn, reason: str) -> None: ...
     async def extend_turn(self, turn: Turn) -> None: ...
+    async def hand_off(self, turn: Turn, reason: str) -> None: ...
+    async def say_before_hand_off(self, turn: Turn, text: str) -> None: ...
 
 
 class Agent:
@@ -85,16 +87,29 @@ class Agent:
             await self._skip(turn, f"no way back on {turn.channel}; a person calls {turn.client_phone}")
             return
         for attempt in range(1, ATTEMPTS + 1):
-            text = await self._answerer.answer(turn)
-            if not text:
+            answer = await self._answerer.answer(turn)
+            if answer.hand_off:
+                await self._hand_off(turn, answer)
+                return
+            if not answer.text:
                 await self._skip(turn, "nothing to say")
                 return
-            reply = await self._hub.reply(turn, text, force=attempt == ATTEMPTS)
+            reply = await self._hub.reply(turn, answer.text, force=attempt == ATTEMPTS)
             if reply.status != "superseded":
-                log.info("reply %s · %s · %s", turn.turn_id, reply.status, quoted(text))
+                log.info("reply %s · %s · %s", turn.turn_id, reply.status, quoted(answer.text))
                 return
             turn = _with_new(turn, reply)
             log.info("turn %s (the customer wrote on)", _seen(turn))
+
+    async def _hand_off(self, turn: Turn, answer: Answer) -> None:
+        """The customer hears that a person comes; if that cannot be said, the person comes all the same."""
+        if answer.text:
+            try:
+                await self._hub.say_before_hand_off(turn, answer.text)
+            except HubRefused as refused:
+                log.warning("turn %s · not told of the hand-off · %s", turn.turn_id, refused)
+        await self._hub.hand_off(turn, answer.hand_off)
+        log.info("hand-off %s · %s · %s", turn.turn_id, quoted(answer.hand_off), quoted(answer.text))
 
     async def _skip(self, turn: Turn, reason: str) -> None:
         await self._hub.skip_turn(turn, reason)

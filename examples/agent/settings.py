@@ -1,6 +1,7 @@
 """Settings of the demo agent, from the environment."""
 
 import sys
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -18,7 +19,11 @@ class AgentSettings(BaseSettings):
     agent_name: str = Field(default="demo-agent", max_length=80, description="shown in the hub's log")
     agent_concurrency: int = Field(default=4, ge=1, le=100, description="turns answered at once")
     agent_system_prompt: str = Field(default="", description="what the model is told about the business")
+    agent_fallback: Literal["rules", "person"] = Field(
+        default="rules", description="who answers when the model fails: the rule table, or a person"
+    )
     anthropic_api_key: SecretStr | None = Field(default=None, description="answer with Claude")
+    anthropic_base_url: str = Field(default="https://api.anthropic.com", description="where Claude is asked")
     anthropic_model: str = Field(default="claude-sonnet-4-5", description="which Claude")
     llm_base_url: str = Field(default="", description="an OpenAI-compatible API, such as http://host:8000/v1")
     llm_api_key: SecretStr = Field(default=SecretStr(""), description="its key, if it wants one")

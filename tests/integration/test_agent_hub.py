@@ -31,10 +31,14 @@ class Desk:
         self.answered = asyncio.Event()
         self.asked: Callable[[], None] = lambda: None
         self.offered = False
+        self.sent: list[dict[str, str]] = []
+        self.states = ["queued", "sending", "sent"]
+        self.handed_off: list[tuple[str, int]] = []
 
     def server(self) -> MCPServer:
         server = MCPServer("hub", log_level="WARNING")
-        for tool in (self.wait_for_turn, self.reply, self.skip_turn, self.extend_turn):
+        turns = (self.wait_for_turn, self.reply, self.skip_turn, self.extend_turn, self.hand_off)
+        for tool in (*turns, self.send_message, self.get_delivery):
             server.add_tool(tool)
         return server
 
@@ -73,6 +77,22 @@ class Desk:
         """Extend."""
         return TurnState(status="extended")
 
+    async def send_message(
+        self, channel: str, chat_id: str, text: str, account: str, idempotency_key: str
+    ) -> dict[str, str]:
+        """Send."""
+        self.sent.append({"to": f"{channel}/{account}/{chat_id}", "text": text, "key": idempotency_key})
+        return {"delivery_id": "d-2"}
+
+    async def get_delivery(self, delivery_id: str) -> dict[str, str]:
+        """Look up."""
+        return {"delivery_id": delivery_id, "state": self.states.pop(0)}
+
+    async def hand_off(self, turn_id: str, lease_token: str, reason: str) -> ReplyResult:
+        """Hand off."""
+        self.handed_off.append((reason, len(self.states)))
+        return ReplyResult(status="handed_off")
+
 
 def _message(number: str, text: str) -> TurnMessage:
     return TurnMessage(message_id=number, type="text", text_untrusted=text, sent_at="2026-11-22T12:00:00Z")
@@ -101,6 +121,19 @@ async def test_what_the_hub_refuses_is_told_in_its_own_words() -> None:
         await hub.extend_turn(TURN)
         with pytest.raises(HubRefused, match="There is no turn 12"):
             await hub.skip_turn(TURN, "no reason")
+
+
+async def test_the_words_before_a_hand_off_are_sent_before_it() -> None:
+    """The pause would stop what still waits; said again after a lost answer they go once, by their key."""
+    desk = Desk()
+    mine = TURN.model_copy(update={"chat_id": "c-1"})
+    async with Hub(in_memory(desk.server())).connected() as hub:
+        await hub.say_before_hand_off(mine, "Зовём коллегу.")
+        await hub.hand_off(mine, "asked for one")
+
+    key = "before the hand-off of turn 12"
+    assert desk.sent == [{"to": "avito/default/c-1", "text": "Зовём коллегу.", "key": key}]
+    assert desk.handed_off == [("asked for one", 0)]
 
 
 async def test_a_hub_that_is_away_is_waited_for() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from examples.agent.answers import Answer
 from examples.agent.hub import HubRefused, Message, Reply, Turn
 from examples.agent.loop import ATTEMPTS, Agent, quoted
 
@@ -29,6 +30,8 @@ class ScriptedHub:
         self.done = asyncio.Event()
         self.replied: list[tuple[str, str, str, bool]] = []
         self.skipped: list[tuple[str, str]] = []
+        self.handed_off: list[tuple[str, ...]] = []
+        self.refuses_words = False
         self.extended = asyncio.Event()
 
     async def wait_for_turn(self, agent: str) -> Turn | None:
@@ -50,12 +53,20 @@ class ScriptedHub:
     async def extend_turn(self, turn: Turn) -> None:
         self.extended.set()
 
+    async def hand_off(self, turn: Turn, reason: str) -> None:
+        self.handed_off.append((turn.turn_id, reason))
+
+    async def say_before_hand_off(self, turn: Turn, text: str) -> None:
+        if self.refuses_words:
+            raise HubRefused("conversation_paused")
+        self.handed_off.append((turn.turn_id, "said", text))
+
 
 class Counting:
     """Says how many messages it saw."""
 
-    async def answer(self, turn: Turn) -> str:
-        return " + ".join(message.text_untrusted for message in turn.messages)
+    async def answer(self, turn: Turn) -> Answer:
+        return Answer(" + ".join(message.text_untrusted for message in turn.messages))
 
 
 async def run(hub: ScriptedHub, answerer: Any = None, concurrency: int = 4) -> None:
@@ -132,9 +143,39 @@ async def test_an_empty_answer_is_silence() -> None:
     assert (hub.replied, hub.skipped) == ([], [("12", "nothing to say")])
 
 
+class Giving:
+    """Gives every turn to a person."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    async def answer(self, turn: Turn) -> Answer:
+        return Answer(self.text, hand_off="asked for one")
+
+
+@pytest.mark.parametrize(
+    ("text", "refuses", "expected"),
+    [
+        ("Зовём коллегу.", False, [("12", "said", "Зовём коллегу."), ("12", "asked for one")]),
+        ("Зовём коллегу.", True, [("12", "asked for one")]),
+        ("", False, [("12", "asked for one")]),
+    ],
+)
+async def test_a_person_gets_the_turn_after_the_last_words(
+    text: str, refuses: bool, expected: list[tuple[str, ...]]
+) -> None:
+    """Whether or not these can be said; the turn stays unanswered, for the person."""
+    hub = ScriptedHub([turn(12)])
+    hub.refuses_words = refuses
+
+    await run(hub, Giving(text))
+
+    assert (hub.handed_off, hub.replied) == (expected, [])
+
+
 async def test_a_failure_in_one_turn_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     class Failing(Counting):
-        async def answer(self, turn: Turn) -> str:
+        async def answer(self, turn: Turn) -> Answer:
             if turn.turn_id == "12":
                 raise ZeroDivisionError
             return await super().answer(turn)
@@ -154,10 +195,10 @@ class Gate:
         self.open = asyncio.Event()
         self.thinking = asyncio.Semaphore(0)
 
-    async def answer(self, turn: Turn) -> str:
+    async def answer(self, turn: Turn) -> Answer:
         self.thinking.release()
         await self.open.wait()
-        return "ok"
+        return Answer("ok")
 
 
 async def test_turns_are_answered_side_by_side_up_to_the_limit() -> None:
