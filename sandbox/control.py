@@ -124,7 +124,7 @@ async def _deliveries(vendor: Vendor, request: Request) -> object:
     last = request.query_params.get("last", "0")
     if not last.isdecimal() or len(last) > 6:
         refuse(422, "last must be a number of lines")
-    return {"deliveries": vendor.courier.log()[-int(last) :]}
+    return {"deliveries": vendor.courier.log(int(last))}
 
 
 async def _reset(vendor: Vendor, request: Request) -> object:

@@ -96,8 +96,9 @@ class Courier:
         self._under_way: set[asyncio.Task[None]] = set()
         self._log: deque[Attempt] = deque(maxlen=2000)
 
-    def log(self) -> list[dict[str, Any]]:
-        return [asdict(attempt) for attempt in self._log]
+    def log(self, last: int = 0) -> list[dict[str, Any]]:
+        """The attempts, oldest first; only so many of the newest unless 0."""
+        return [asdict(attempt) for attempt in list(self._log)[-last:]]
 
     def send(self, push: Push) -> None:
         """Take a push; `silent_webhook` loses it, `duplicate` takes it several times."""

@@ -15,8 +15,8 @@ def chat_summary(chat: Chat) -> Json:
     }
 
 
-def seen_message(chat: Chat, message: Message) -> Json:
-    """`direction` is the business's; an unsent message is there no more."""
+def seen_message(chat: Chat, message: Message, *, newest: bool) -> Json:
+    """`direction` is the business's; `newest`: nothing that is still there follows in the chat."""
     attachments = message.content.get("attachments", [])
     return {
         "id": message.id,
@@ -32,7 +32,7 @@ def seen_message(chat: Chat, message: Message) -> Json:
         "edited": message.edits > 0,
         "reactions": message.reactions,
         "marks": list(message.reactions.values()),
-        "buttons": _quick_replies(message) if message is chat.alive()[-1] else [],
+        "buttons": _quick_replies(message) if newest else [],
         "author": chat.account.name if message.own else chat.person.named,
         "via": message.via,
     }

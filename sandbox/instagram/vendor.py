@@ -153,8 +153,10 @@ class InstagramVendor:
         return {"customer_id": chat.id, "chat_id": chat.id, "message_ids": ids}
 
     def seen_by(self, customer: str, chat: str | None) -> list[dict[str, Any]]:
-        found = [(c, m) for c in self._chats_of(customer, chat) for m in c.alive()]
-        return [seen_message(c, m) for c, m in sorted(found, key=lambda pair: pair[1].number)]
+        chats = [(c, c.alive()) for c in self._chats_of(customer, chat)]
+        found = [(c, m, m is alive[-1]) for c, alive in chats for m in alive]
+        in_order = sorted(found, key=lambda one: one[1].number)
+        return [seen_message(c, m, newest=newest) for c, m, newest in in_order]
 
     def read(self, customer: str, chat: str | None) -> int:
         return sum(len(self._gestures.read(found)) for found in self._chats_of(customer, chat))

@@ -27,6 +27,8 @@ _CONTRACT = (
     "SELECT id, channel, external_chat_id, status FROM appeals",
     "SELECT id, channel, message_type, message_text, external_chat_id FROM messages_history",
 )
+#: Redis remembers each message under a key of its own: a scan by tens would take a second for each look.
+_SCANNED = 10_000
 _LISTS = ("queue:incoming", "queue:incoming:taken", "queue:outgoing", "queue:outgoing:taken")
 
 
@@ -43,6 +45,12 @@ class Rest:
     def at_rest(self) -> bool:
         return not (self.turns or self.sends or self.gathering)
 
+    def __str__(self) -> str:
+        return (
+            f"{self.gathering} lists of messages, {self.turns} turns and {self.sends} deliveries under way; "
+            f"{self.stored} messages stored"
+        )
+
 
 async def look(database_url: str, redis_url: str) -> Rest:
     """How much is under way now."""
@@ -53,7 +61,7 @@ async def look(database_url: str, redis_url: str) -> Rest:
         await connection.close()
     async with Redis.from_url(redis_url) as redis:
         lists = [await redis.llen(name) for name in _LISTS]
-        chats = [key async for key in redis.scan_iter("queue:batch:*")]
+        chats = [key async for key in redis.scan_iter("queue:batch:*", count=_SCANNED)]
     assert row is not None
     return Rest(row["turns"], row["sends"], row["stored"], sum(lists) + len(chats))
 
@@ -79,6 +87,6 @@ async def enter(ledger: Ledger, database_url: str) -> None:
 async def dead_letters(redis_url: str) -> Counter[str]:
     """How many lie there for each reason."""
     async with Redis.from_url(redis_url) as redis:
-        doors = [key async for key in redis.scan_iter("dead:*", _type="HASH")]
+        doors = [key async for key in redis.scan_iter("dead:*", count=_SCANNED, _type="HASH")]
         letters = [letter for door in doors for letter in await redis.hvals(door)]
     return Counter(json.loads(letter)["reason"] for letter in letters)

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
 
@@ -16,8 +16,11 @@ from tests.chaos.weather import Weather
 from tests.system import System
 
 _PATIENCE = httpx.Timeout(20, pool=None)
+#: A question to each of the messengers, s: longer than all of them may take.
+_ASKED_WITHIN = 180.0
 #: Shorter than the services keep an idle line open (5 s): none is used at the moment when it is closed.
-_CONNECTIONS = httpx.Limits(max_connections=60, max_keepalive_connections=60, keepalive_expiry=2)
+#: Few are kept: each request looks at all that are idle, and with 60 of them that took most of a core.
+_CONNECTIONS = httpx.Limits(max_connections=60, max_keepalive_connections=8, keepalive_expiry=2)
 
 
 class Crowd:
@@ -57,10 +60,10 @@ class Crowd:
         self._raging.cancel()
         self._run(self.weather.calm())
 
-    def count(self) -> None:
-        """Enter what was accepted and what is seen."""
+    def count(self, tell: Callable[[str], object]) -> None:
+        """Enter what was accepted and what is seen; `tell` hears of every messenger."""
         self._run(self._customers.note_accepted())
-        self._run(self._customers.note_seen())
+        self._run(self._customers.note_seen(tell), within=self._plan.counted_within)
 
     def leave(self) -> None:
         """Everybody stops."""
@@ -83,5 +86,5 @@ class Crowd:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "Future[None]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._spawn(work).result(300)
+    def _run(self, work: Coroutine[Any, Any, None], *, within: float = _ASKED_WITHIN) -> None:
+        self._spawn(work).result(within)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import random
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -63,14 +64,19 @@ class Customers:
                 if token and attempt["status"] == 200:
                     self._ledger.accepted.add(token)
 
-    async def note_seen(self) -> None:
+    async def note_seen(self, tell: Callable[[str], object]) -> None:
         """What every customer sees of us, by the tokens that our words quote."""
-        for messenger, customer in {tuple(key.split("/")) for key in self._ledger.written.values()}:
-            if messenger == "form":
-                continue
-            shown = await self._control("GET", f"{messenger}/customers/{customer}/messages")
-            said = [one["text"] for one in shown["messages"] if one["direction"] == "out"]
-            self._ledger.seen.update(token for text in said for token in text.split() if token[0] == "#")
+        writers = sorted(set(self._ledger.written.values()))
+        for messenger in MESSENGERS:
+            own = [writer for writer in writers if writer.startswith(f"{messenger}/")]
+            for writer in own:
+                await self._note_seen_by(messenger, writer.removeprefix(f"{messenger}/"))
+            tell(f"counted {messenger}: {len(own)} customers; {self._ledger.seen.total()} answers so far")
+
+    async def _note_seen_by(self, messenger: str, customer: str) -> None:
+        shown = await self._control("GET", f"{messenger}/customers/{customer}/messages")
+        said = [one["text"] for one in shown["messages"] if one["direction"] == "out"]
+        self._ledger.seen.update(token for text in said for token in text.split() if token[0] == "#")
 
     async def _burst(self, size: int) -> None:
         if self._drawn.randrange(self._plan.forms) == 0:

@@ -59,6 +59,6 @@ class Ledger:
             return "in no turn"
         if self.in_turns[token] not in ("answered", "closed"):
             return f"its turn is {self.in_turns[token]}"
-        if token not in self.by_silence and not self.seen[token]:
+        if self.in_turns[token] == "answered" and not self.seen[token]:
             return "answered, and not seen by the customer"
         return ""

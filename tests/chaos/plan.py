@@ -13,6 +13,8 @@ VICTIMS = (
     "redis",
     "postgres",
 )
+#: Messages that are handled in a second at the end, however busy the machine is.
+_SLOWEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,17 @@ class Plan:
     burst: int = 8
     #: One burst in so many is a form.
     forms: int = 40
-    #: How long everything may take to come to rest at the end, s.
-    patience: float = 300
 
     @property
     def per_second(self) -> float:
         return self.messages / (self.minutes * 60)
+
+    @property
+    def rests_within(self) -> float:
+        """How long everything may take to come to rest at the end, s."""
+        return 300 + self.messages / _SLOWEST
+
+    @property
+    def counted_within(self) -> float:
+        """How long it may take to count what customers see, s."""
+        return 60 + self.messages / _SLOWEST

@@ -1,8 +1,10 @@
 """What a storm came to, in lines that can be pasted."""
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import islice
 
+from tests.chaos.ledger import Ledger
 from tests.chaos.storm import Outcome
 
 _SHOWN = 10
@@ -10,40 +12,55 @@ _SHOWN = 10
 
 def summary(outcome: Outcome) -> str:
     """The account, and what is wrong with it."""
-    plan, ledger = outcome.plan, outcome.ledger
-    rows = {
-        "messages written": len(ledger.written),
-        "messages accepted (answered 200)": len(ledger.accepted),
-        "given up by their messenger": len(ledger.undelivered),
-        "in turns": len(ledger.in_turns),
-        "answered before the customer's eyes": sum(token in ledger.seen for token in ledger.accepted),
-        "forms, closed in silence": len(ledger.by_silence),
-        "lost": len(ledger.lost),
-        "doubled": len(ledger.doubled),
-        "unknown, each accounted for": len(ledger.unknown),
+    ledger, rest = outcome.ledger, outcome.rest
+    rows = _messages(ledger) | {
         "kill -9": sum(outcome.killed.values()),
         "faults of messengers": sum(outcome.weather.values()),
         "dead letters": sum(outcome.dead_letters.values()),
         "seconds": round(outcome.seconds),
-        "seed": plan.seed,
+        "seed": outcome.plan.seed,
     }
-    lines = [f"{name:<38}{value:>9,}" for name, value in rows.items()]
     return "\n".join(
         [
-            *lines,
+            *(f"{name:<38}{value:>9,}" for name, value in rows.items()),
             _counted("killed", outcome.killed),
             _counted("faults", outcome.weather),
+            _counted("dead letters", outcome.dead_letters),
+            _counted("given up", Counter(_messenger(ledger, token) for token in ledger.undelivered)),
             *_named("lost", ledger.lost),
             *_named("doubled", ledger.doubled),
             *_named("unknown", ledger.unknown),
-            *([] if outcome.rest and outcome.rest.at_rest else [f"not at rest: {outcome.rest}"]),
-            *_named("dead letters", {why: str(count) for why, count in outcome.dead_letters.items()}),
+            *([] if rest and rest.at_rest else [f"not at rest: {rest}"]),
         ]
     )
 
 
+def _messages(ledger: Ledger) -> dict[str, int]:
+    """Those that were accepted are seen, closed in silence, lost, or unknown and not seen."""
+    taken = [ledger.in_turns[token] for token in ledger.accepted if token in ledger.in_turns]
+    unknown = ledger.unknown
+    return {
+        "messages written": len(ledger.written),
+        "messages accepted (answered 200)": len(ledger.accepted),
+        "given up by their messenger": len(ledger.undelivered),
+        "forms that were not accepted": len(ledger.written.keys() - ledger.accepted - ledger.undelivered),
+        "in turns": len(taken),
+        "answered": sum(status in ("answered", "closed") for status in taken),
+        "seen by customers": sum(token in ledger.seen for token in ledger.accepted),
+        "forms, closed in silence": len(ledger.by_silence & ledger.accepted),
+        "lost": len(ledger.lost),
+        "doubled": len(ledger.doubled),
+        "unknown, each accounted for": len(unknown),
+        "unknown, and seen by the customer": sum(token in ledger.seen for token in unknown),
+    }
+
+
+def _messenger(ledger: Ledger, token: str) -> str:
+    return ledger.written[token].partition("/")[0]
+
+
 def _counted(what: str, counts: Mapping[str, int]) -> str:
-    return f"{what}: {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}"
+    return f"{what}: {', '.join(f'{name} {count}' for name, count in sorted(counts.items())) or 'none'}"
 
 
 def _named(what: str, found: Mapping[str, str]) -> list[str]:

@@ -14,6 +14,7 @@ from tests.chaos import audit
 from tests.chaos.crowd import Crowd
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import VICTIMS, Plan
+from tests.chaos.progress import Progress
 from tests.system import System, patiently
 
 #: Quick vendors' limits, quick leases: what is measured is what survives, not how fast.
@@ -57,13 +58,14 @@ class Outcome:
 
 
 class Storm:
-    """One run of a plan on a system that is up; `tell` hears of every kill. Call from the main thread."""
+    """One run of a plan on a system that is up; `tell` hears how it goes on. Call from the main thread."""
 
     def __init__(self, system: System, engines: Engines, plan: Plan, tell: Callable[[str], object]) -> None:
         self._system = system
         self._engines = engines
         self._plan = plan
         self._tell = tell
+        self._progress = Progress(tell)
         self._drawn = random.Random(plan.seed)  # noqa: S311  # a storm that can be repeated
         self._victims = self._in_turn()
         self._environment = system.environment("orchestrator")
@@ -77,7 +79,7 @@ class Storm:
         self._kill_while_they_write(crowd, outcome)
         crowd.calm()
         outcome.rest = self._come_to_rest(outcome)
-        crowd.count()
+        crowd.count(self._tell)
         outcome.weather = crowd.weather.met
         crowd.leave()
         asyncio.run(audit.enter(outcome.ledger, self._database))
@@ -104,7 +106,12 @@ class Storm:
                 outcome.killed[victim] += 1
                 stored = len(outcome.ledger.accepted)
                 self._tell(f"kill {number}/{self._plan.kills}: {victim}; {stored} messages accepted so far")
+            self._tell_how_far_they_are(outcome.ledger)
             time.sleep(0.1)
+
+    def _tell_how_far_they_are(self, ledger: Ledger) -> None:
+        of = self._plan.messages
+        self._progress.note(f"writing: {len(ledger.written)} of {of}, {len(ledger.accepted)} accepted")
 
     def _in_turn(self) -> Iterator[str]:
         """Everybody once, in an order that is drawn, then again."""
@@ -128,10 +135,12 @@ class Storm:
         quiet, ledger = 0, outcome.ledger
         gives_up = time.monotonic() + _LONGEST_RETRY
         rest = asyncio.run(audit.look(self._database, self._redis))
-        for _ in patiently(self._plan.patience, every=1.0):
+        for _ in patiently(self._plan.rests_within, every=1.0):
             rest = asyncio.run(audit.look(self._database, self._redis))
             arrived = rest.stored >= len(ledger.accepted)
-            delivered = not ledger.undelivered or time.monotonic() > gives_up
+            missing = len(ledger.undelivered)
+            delivered = not missing or time.monotonic() > gives_up
+            self._progress.note(f"coming to rest: {rest}; {missing} that no webhook has accepted")
             quiet = quiet + 1 if rest.at_rest and arrived and delivered else 0
             if quiet == 3:
                 break
