@@ -38,9 +38,11 @@ def main(arguments: Sequence[str]) -> int:
         if one.failure:
             again = f"python -m tests.prove --jobs 1 --seed {one.share.seed} --examples {one.share.examples}"
             _say(one.failure, f"See it again: {again}")
+    _say(summary(total, seed=given.seed, seconds=time.monotonic() - began))
     if any(one.failure for one in done):
+        _say("", "A history that fails is counted each time it was tried while it was made shorter.")
         return 1
-    _say(summary(total, seed=given.seed, seconds=time.monotonic() - began), "", table_of_cuts(total))
+    _say("", table_of_cuts(total))
     return 0
 
 

@@ -1,16 +1,14 @@
 """What is stored and what the customers see, read once when all is quiet."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 
-from core.deadletters import DeadLetter, DeadLetters
-from core.keys import Keys
-from core.messages import OutgoingMessage
+from core.deadletters import DeadLetter
 from tests.prove.agents import Answer
+from tests.prove.letters import Door, Kept, kept_letters
 from tests.prove.messenger import Place
 from tests.prove.oracle import Oracle
 from tests.prove.world import World
@@ -19,6 +17,9 @@ _HISTORY = """
 SELECT m.*, t.status, t.channel AS turn_channel, t.account AS turn_account, t.external_chat_id AS turn_chat
 FROM messages_history AS m LEFT JOIN turns AS t ON t.id = m.turn_id ORDER BY m.id
 """
+#: An operator sent it once more: whether the first one arrived nobody knows.
+_SENT_ANEW = "resent"
+_NOT_SENT = ("failed", "cancelled")
 SENT = ("sent", "delivered", "read")
 
 
@@ -32,8 +33,8 @@ class Facts:
     history: list[asyncpg.Record]
     turns: dict[int, asyncpg.Record]
     outbound: list[asyncpg.Record]
-    incoming_letters: list[DeadLetter]
-    outgoing_letters: list[DeadLetter]
+    bulks: dict[str, asyncpg.Record]
+    letters: dict[str, Kept]
     seen: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
     screens: dict[Place, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -41,6 +42,13 @@ class Facts:
     def replies(self) -> list[asyncpg.Record]:
         """Deliveries that answer a turn."""
         return [row for row in self.outbound if row["origin"] == "reply"]
+
+    def certainly_not_sent(self) -> Counter[str]:
+        """Deliveries by text that no customer can have seen."""
+        surely = (
+            row for row in self.outbound if row["state"] in _NOT_SENT and row["error_code"] != _SENT_ANEW
+        )
+        return Counter(row["text"] for row in surely)
 
     def in_turns(self) -> dict[int, set[str]]:
         """What each turn asks, without what was taken back."""
@@ -50,19 +58,18 @@ class Facts:
                 found[row["turn_id"]].add(row["external_message_id"])
         return found
 
-    def letters_of(self) -> dict[UUID, list[OutgoingMessage]]:
-        """The messages in the dead letters of sending, by delivery."""
-        found: dict[UUID, list[OutgoingMessage]] = defaultdict(list)
-        for letter in self.outgoing_letters:
-            message = OutgoingMessage.model_validate_json(letter.raw)
-            found[message.id].append(message)
-        return found
+    def letters_at(self, door: Door) -> list[DeadLetter]:
+        """Waiting and replayed."""
+        return [kept.letter for kept in self.letters.values() if kept.letter.door == door]
+
+    def purged(self) -> list[bytes]:
+        """The payloads that an operator has dropped."""
+        return [self.oracle.letters[one] for one in self.oracle.purged - self.letters.keys()]
 
 
 async def gathered(world: World) -> Facts:
     """Read everything."""
     pool, stage = world.stage.pool, world.stage
-    letters = DeadLetters(stage.redis.client, Keys(), stage.clock)
     facts = Facts(
         world.oracle,
         {one.words: one for one in world.agents.answers if not one.silent},
@@ -70,8 +77,8 @@ async def gathered(world: World) -> Facts:
         await pool.fetch(_HISTORY),
         {row["id"]: row for row in await pool.fetch("SELECT * FROM turns")},
         await pool.fetch("SELECT * FROM outbound ORDER BY seq"),
-        await letters.list("incoming"),
-        await letters.list("outgoing"),
+        {str(row["id"]): row for row in await pool.fetch("SELECT * FROM bulks")},
+        await kept_letters(stage),
     )
     for house, one in world.messengers.items():
         for posted in one.taken:

@@ -16,14 +16,12 @@ from orchestrator.channels import Channels
 from orchestrator.clockwork import Clockwork
 from orchestrator.relay import Relay
 from orchestrator.settings import OrchestratorSettings
-from orchestrator.store.pool import Pool
-from tests.integration.chats_fixture import ManualClock
 from tests.prove.channel_process import ChannelProcess
-from tests.prove.fuse import CutLog, Fuse
+from tests.prove.fuse import Fuse
 from tests.prove.fused_postgres import fused
 from tests.prove.fused_redis import FusedRedis
 from tests.prove.messenger import House
-from tests.prove.redis_server import RedisServer
+from tests.prove.stage import Stage
 
 SETTINGS = OrchestratorSettings(
     database_url=SecretStr("postgresql://unused"),
@@ -32,6 +30,8 @@ SETTINGS = OrchestratorSettings(
     operator_pause_seconds=200,
     hand_off_seconds=200,
 )
+#: What is drawn for each example.
+COLLECTING = SETTINGS.model_copy(update={"in_flight": "collect"})
 Finds = Callable[[House], Awaitable[ChannelProcess]]
 
 
@@ -64,13 +64,14 @@ class WiredChannels(Channels):
 class HubProcess:
     """Its parts are made by the product's own `Orchestrator`."""
 
-    def __init__(self, redis: RedisServer, pool: Pool, clock: ManualClock, log: CutLog, find: Finds) -> None:
-        self.fuse = Fuse(log)
+    def __init__(self, stage: Stage, find: Finds, *, collects: bool) -> None:
+        redis, clock = stage.redis, stage.clock
+        self.fuse = Fuse(stage.log)
         self._clock = clock
         made = Orchestrator(
-            SETTINGS,
+            COLLECTING if collects else SETTINGS,
             redis=FusedRedis(redis.pool, self.fuse, lambda: redis.away),
-            pool=fused(pool, self.fuse),
+            pool=fused(stage.pool, self.fuse),
             channels=WiredChannels(dict.fromkeys(("avito", "vk", "telegram"), ""), self.fuse, find),
             clock=clock,
             keys=Keys(),
@@ -131,10 +132,14 @@ class HubProcess:
         """One round of every loop."""
         await self.collect(self.incoming)
         await self.gather()
+        await self.leave()
+        await self.timers()
+
+    async def leave(self) -> None:
+        """One round of the loops that send."""
         await self.accept_listed()
         await self.relay()
         await self.send()
-        await self.timers()
 
     async def _serve(self, dispatcher: Dispatcher) -> None:
         taken = await dispatcher._chats.take(self._clock.now_ms(), 10)

@@ -1,63 +1,17 @@
 """Whatever happens in whatever order, the promises hold: rules that hypothesis draws."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
-
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import precondition, rule
 
 from tests.prove.fuse import Cut
-from tests.prove.hub_process import HubProcess
-from tests.prove.messenger import AVITO, HOUSES, MOODS, SECOND_AVITO, TELEGRAM, VK, House, Mood, Place
+from tests.prove.ground import ANY, FEW, HOUSE, LINE, MANY, MOOD, SOME, WHERE, WHO
+from tests.prove.messenger import House, Mood, Place
+from tests.prove.operators import Operators
 from tests.prove.oracle import Kind
-from tests.prove.stage import Stage
-from tests.prove.verdict import hold_to_the_promises
-from tests.prove.world import World
-
-#: Two accounts share a chat id, and so do two channels.
-PLACES: tuple[Place, ...] = (
-    (*AVITO, "чат 1"),
-    (*AVITO, "чат 2"),
-    (*SECOND_AVITO, "чат 1"),
-    (*VK, "чат 1"),
-    (*TELEGRAM, "7"),
-)
-WHERE = st.sampled_from(PLACES)
-HOUSE: st.SearchStrategy[House] = st.sampled_from(HOUSES)
-WHO = st.integers(0, 1)
-ANY = st.integers(0, 50)
-MOOD: st.SearchStrategy[Mood] = st.sampled_from(sorted(MOODS))
-WHEN = st.sampled_from(["before", "after"])
-WHAT = st.sampled_from(["kill", "kill", "lose", "stall"])
 
 
-def cuts(awaits: int, what: st.SearchStrategy[str] = WHAT) -> st.SearchStrategy[Cut | None]:
-    """None, or a cut at one of so many awaits."""
-    some = st.builds(Cut, st.integers(0, awaits - 1), WHEN, what)
-    return st.one_of(st.none(), some, some, some)
-
-
-#: Of a channel: it is not stalled. A vendor's call that goes on after the lease of its send cannot be fenced.
-LINE = cuts(8, st.sampled_from(["kill", "lose"]))
-FEW, SOME, MANY = cuts(3), cuts(15), cuts(60)
-
-
-class Machine(RuleBasedStateMachine):
-    """`stage` is set by who runs it."""
-
-    stage: ClassVar[Stage]
-
-    @initialize()
-    def open(self) -> None:
-        self.world = World(self.stage)
-        self.run(self.stage.reset())
-
-    def run(self, work: Any) -> Any:
-        self.stage.tally.add(steps=1)
-        return self.stage.run(work)
-
-    def do(self, who: int, work: Callable[[HubProcess], Awaitable[Any]], cut: Cut | None) -> None:
-        self.run(self.world.do(who, work, cut))
+class Machine(Operators):
+    """What customers, messengers and agents do; the other rules stand in files of their nouns."""
 
     # --- customers and messengers -----------------------------------------------------------------------
 
@@ -241,12 +195,3 @@ class Machine(RuleBasedStateMachine):
     @rule(where=WHERE, key=st.integers(1, 3), times=st.integers(1, 2))
     def a_producer_pushes_a_message(self, where: Place, key: int, times: int) -> None:
         self.run(self.world.push_outgoing(where, key, times))
-
-    def teardown(self) -> None:
-        if not hasattr(self, "world"):
-            return
-        try:
-            self.stage.run(hold_to_the_promises(self.world))
-        finally:
-            self.stage.redis.come_back()
-            self.stage.run(self.world.end())

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
-from typing import Literal
+from typing import Any, Literal
 
 from core.channel import Arrival
 from core.echoes import fingerprint
@@ -48,6 +48,18 @@ class Oracle:
     garbage: list[bytes] = field(default_factory=list)
     listed: list[tuple[Place, str]] = field(default_factory=list)
     taken_over: set[Place] = field(default_factory=set)
+    #: Words that the hub has accepted, where they go, and by the delivery's id those outside a turn.
+    promised: list[tuple[Place, str]] = field(default_factory=list)
+    deliveries: dict[str, str] = field(default_factory=dict)
+    cancelled: set[str] = field(default_factory=set)
+    #: Words that an operator let go once more: they come late.
+    again: set[str] = field(default_factory=set)
+    bulks: dict[str, list[tuple[Place, str]]] = field(default_factory=dict)
+    #: Dead letters by id: their payload when it was first seen, and what was written in its place.
+    letters: dict[str, bytes] = field(default_factory=dict)
+    purged: set[str] = field(default_factory=set)
+    reworded: dict[str, list[str]] = field(default_factory=dict)
+    mended: dict[str, list[Event]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _accepted: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -85,6 +97,11 @@ class Oracle:
         name = f"c{next(self._numbers)}"
         return self.happens(place, kind, name, name, now_ms)
 
+    def kept_back(self, event: Event) -> Event:
+        """It has not happened after all: no messenger delivers it."""
+        self.events.remove(event)
+        return event
+
     def accept(self, event: Event, *, spooled: bool) -> None:
         """The messenger heard 200."""
         if event.accepted is None:
@@ -96,6 +113,13 @@ class Oracle:
         for event in self.events:
             if event.place[:2] in places:
                 event.spooled = False
+
+    def promise(self, place: Place, words: str, told: dict[str, Any] | None) -> None:
+        """The hub has answered somebody who wants these words to be sent."""
+        if told is None or told.get("status") not in ("queued", "scheduled", "duplicate"):
+            return
+        self.promised.append((place, words))
+        self.deliveries[told["delivery_id"]] = words
 
     def undelivered(self) -> list[Event]:
         """What the messengers would deliver again."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tests.prove.fuse import Cut, What, When
-from tests.prove.hub_process import HubProcess
 from tests.prove.messenger import AVITO, Place
 from tests.prove.stage import Stage
 from tests.prove.verdict import hold_to_the_promises
@@ -97,12 +96,7 @@ async def _somebody_writes_first(world: World, cut: Cut | None, _: Cut | None) -
 
 
 async def _all_is_sent(world: World, cut: Cut | None, line: Cut | None) -> None:
-    async def work(hub: HubProcess) -> None:
-        await hub.accept_listed()
-        await hub.relay()
-        await hub.send()
-
-    await world.send_with(0, AVITO, (cut, line), work)
+    await world.send_with(0, AVITO, (cut, line), lambda hub: hub.leave())
 
 
 async def _nobody_knows_what_was_sent(world: World, cut: Cut | None, line: Cut | None) -> None:

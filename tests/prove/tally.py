@@ -19,17 +19,20 @@ _LINES = {
     "sweeps": "histories cut at one await each",
     "steps": "steps in them",
     "messages": "customers' messages",
+    "answered": "of them in a finished turn (the others were taken back)",
     "turns": "turns",
-    "sends": "replies and other deliveries",
+    "promised": "replies and other messages that were accepted",
+    "sends": "deliveries, with those from queue:outgoing",
     "seen": "seen by customers",
-    "failed": "refused by the messenger, in the dead letters",
+    "failed": "refused, not sent",
+    "cancelled": "cancelled, not sent",
     "unknown": "unknown, in the dead letters",
 }
 
 
 @dataclass
 class Tally:
-    """What was tried. A message lost or doubled ends a run, so a summary is printed of none."""
+    """What was tried, and what came of it, added up over the examples."""
 
     log: CutLog = field(default_factory=CutLog)
     counts: Counter[str] = field(default_factory=Counter)
@@ -60,8 +63,8 @@ def summary(tally: Tally, *, seed: int, seconds: float) -> str:
         ("processes killed at an await", cut["kill"]),
         ("answers lost", cut["lose"]),
         ("processes stalled beyond their leases", cut["stall"]),
-        ("**lost**", 0),
-        ("**doubled**", 0),
+        ("**lost**", counts["lost"]),
+        ("**doubled**", counts["doubled"]),
     ]
     lines = [f"`make prove`, seed {seed}, {seconds:.0f} s", "", "| what | how many |", "|---|---:|"]
     return "\n".join([*lines, *(f"| {words} | {number:,} |" for words, number in rows)])

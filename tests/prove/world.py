@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -35,8 +34,9 @@ LONG = SETTINGS.batch_lease_seconds + 1.0
 class World:
     """One example. Each move may be cut; who is killed comes back before the next move."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, *, collects: bool = False) -> None:
         self.stage = stage
+        self.collects = collects
         self.oracle = Oracle()
         self.agents = Agents()
         self.messengers: dict[House, Messenger] = {house: messenger(house, stage.clock) for house in HOUSES}
@@ -68,8 +68,7 @@ class World:
         """One of the orchestrators, started when it does not run."""
         process = self._hubs.get(number)
         if process is None or process.fuse.blown:
-            stage = self.stage
-            process = HubProcess(stage.redis, stage.pool, stage.clock, stage.log, self._found)
+            process = HubProcess(self.stage, self._found, collects=self.collects)
             self._hubs[number] = process
         return process
 
@@ -202,6 +201,7 @@ class World:
             return
         repeated = answer.outcome != ""
         self.agents.heard(answer, told)
+        self.oracle.promise(answer.hand.place, answer.words, told)
         if told["status"] == "queued" and not repeated:
             held = paused & await paused_places(self.stage)
             assert answer.hand.place not in held, f"paused: {answer.words!r} was accepted"
@@ -232,7 +232,8 @@ class World:
             given |= {"text": self.oracle.new_words("o", place), "sender": "operator"}
         if deed != "resume":
             self.oracle.taken_over.add(place)
-        await self.do(number, lambda hub: hub.order(deed, **given), cut)
+        told = await self.do(number, lambda hub: hub.order(deed, **given), cut)
+        self.oracle.promise(place, given.get("text", ""), told)
 
     async def schedule(self, number: int, place: Place, seconds: int, cut: Cut | None) -> None:
         """A message that is to go later."""
@@ -240,14 +241,16 @@ class World:
         at = datetime.fromtimestamp(self.stage.clock.now_ms() / 1000 + seconds, UTC).isoformat()
         given = {"channel": channel, "account": account, "chat_id": chat, "send_at": at}
         words = self.oracle.new_words("s", place)
-        await self.do(number, lambda hub: hub.ask("send_message", text=words, **given), cut)
+        told = await self.do(number, lambda hub: hub.ask("send_message", text=words, **given), cut)
+        self.oracle.promise(place, words, told)
 
     async def write_first(self, number: int, place: Place, key: int, cut: Cut | None) -> None:
         """A message outside a turn; a key stands for the same words however often it is used."""
         channel, account, chat = place
         words, name = f"t{key} to {' '.join(place)}", f"{key} {chat}"
         given = {"channel": channel, "account": account, "chat_id": chat, "text": words}
-        await self.do(number, lambda hub: hub.ask("send_message", **given, idempotency_key=name), cut)
+        told = await self.do(number, lambda hub: hub.ask("send_message", **given, idempotency_key=name), cut)
+        self.oracle.promise(place, words, told)
 
     async def push_outgoing(self, place: Place, key: int, times: int) -> None:
         """A producer that knows the first contract only, and an idempotency key."""
@@ -258,27 +261,13 @@ class World:
         await self.stage.redis.client.rpush("queue:outgoing", *[raw] * times)
         self.oracle.listed += [(place, words)] * times
 
-    async def count(self) -> None:
-        """Add this example to the figures."""
-        pool = self.stage.pool
-        turns = await pool.fetchval("SELECT count(*) FROM turns WHERE status <> 'merged'")
-        states = Counter([row["state"] for row in await pool.fetch("SELECT state FROM outbound")])
-        self.stage.tally.add(
-            examples=1,
-            messages=len(self.oracle.fates()),
-            turns=turns,
-            sends=states.total(),
-            seen=sum(len(one.taken) for one in self.messengers.values()),
-            unknown=states["unknown"],
-            failed=states["failed"],
-        )
-
     async def _must_have_seen(self, answer: Answer) -> set[str]:
         place = answer.hand.place
         lock: bytes | None = await self.stage.redis.client.get(Keys().incoming.lock + member_name(*place))  # type: ignore[assignment]  # bytes here, the stub leaves both open
-        if answer.silent or (lock and not lock.startswith(b"-")):
-            # What is said while nobody needs to answer makes the next turn. A worker that has the chat, or
-            # died over it, is waited for, but not for ever.
+        if answer.silent or self.collects or (lock and not lock.startswith(b"-")):
+            # What is said while nobody needs to answer makes the next turn, and so does all that is said
+            # meanwhile where the policy is to collect. A worker that has the chat, or died over it, is waited
+            # for, but not for ever.
             return set()
         return self.oracle.open_questions(place)
 
