@@ -70,6 +70,7 @@ PROMISES: dict[str, str] = {
     "letters-counted": "Count, age and size of the dead letters are measured at every door.",
     "letters-once": "A replay, repeated or cut off, makes one message; what arrived is recognised.",
     "trace": "One call tells what happened to a message, from webhook to read receipt, with every time.",
+    "evals": "The evals pass an agent that behaves, fail one that does not, and name what needs a model.",
     "settings": "Bad configuration stops the start with the full list of what is wrong.",
     "attested": "Handles become one client only by what a messenger or a form attests, or by an operator.",
     "unmerge": "A merge of two clients that is undone leaves everything as if it had not been.",

@@ -74,7 +74,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "screen",
-        r"экран|диспле|стекл|\b(screen|display|glass)\b",
+        r"экран|диспле|стекл|\b(screens?|displays?|glass)\b",
         "Замена экрана: от 3 500 ₽ за аналог и от 7 900 ₽ за оригинал, около часа при вас.",
         "A new screen: from 3,500 ₽ for a copy, from 7,900 ₽ for an original, about an hour while you wait.",
     ),
@@ -177,8 +177,8 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "for sale",
         r"продан[оа]?\b|актуальн|(ещё|еще) (есть|прода[её]те|в продаже)|в наличии|\b(available|for sale)\b",
-        "Объявление «{ad_title}» открыто, цена {ad_price}.",
-        "The ad «{ad_title}» is open, the price is {ad_price}.",
+        "Да, это наше объявление: «{ad_title}», {ad_price}.",
+        "Yes, that is our ad: «{ad_title}», {ad_price}.",
         ad=True,
     ),
     _rule(

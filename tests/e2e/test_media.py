@@ -1,18 +1,15 @@
 """A voice note is read by the agent, and its file outlives the messenger's link."""
 
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from evals.loopback import listening
 from launcher.engines import Engines
 from tests.e2e.agent import reply, turn_of
 from tests.engines_fixture import database, empty_redis
@@ -30,6 +27,9 @@ class Ear:
     def __init__(self) -> None:
         self.heard: list[bytes] = []
 
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/v1/audio/transcriptions", self.serve, methods=["POST"])])
+
     async def serve(self, request: Request) -> Response:
         async with request.form() as form:
             upload = form["file"]
@@ -37,22 +37,6 @@ class Ear:
                 return JSONResponse({"error": {"message": "no file or no model"}}, 400)
             self.heard.append(await upload.read())
         return JSONResponse({"text": WORDS})
-
-
-@contextmanager
-def listening(ear: Ear) -> Iterator[str]:
-    """The stand-in on a free port of this machine."""
-    app = Starlette(routes=[Route("/v1/audio/transcriptions", ear.serve, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
 
 
 @pytest.fixture
@@ -64,7 +48,7 @@ def ear() -> Ear:
 def hearing(engines: Engines, tmp_path_factory: pytest.TempPathFactory, ear: Ear) -> Iterator[System]:
     """A messenger that links files by itself, and one whose links need our token."""
     folder = tmp_path_factory.mktemp("hearing")
-    with listening(ear) as url, database(engines) as database_url:
+    with listening(ear.app()) as url, database(engines) as database_url:
         made = System(
             folder,
             redis_url=empty_redis(engines),

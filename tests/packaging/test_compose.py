@@ -28,7 +28,7 @@ SERVICE_SETTINGS = (
     "sandbox.settings",
     "examples.agent.settings",
 )
-SETTINGS = (*SERVICE_SETTINGS, "launcher.settings")
+SETTINGS = (*SERVICE_SETTINGS, "launcher.settings", "evals.settings")
 
 
 @pytest.fixture(scope="module")

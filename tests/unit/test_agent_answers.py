@@ -64,9 +64,9 @@ async def test_a_question_finds_its_rule(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Ещё продаёте?", "Объявление «iPhone 12, 128 ГБ» открыто, цена 24 990 ₽."),
+        ("Ещё продаёте?", "Да, это наше объявление: «iPhone 12, 128 ГБ», 24 990 ₽."),
         ("сколько стоит?", "По объявлению «iPhone 12, 128 ГБ» цена 24 990 ₽."),
-        ("Is it still available?", "The ad «iPhone 12, 128 ГБ» is open, the price is 24 990 ₽."),
+        ("Is it still available?", "Yes, that is our ad: «iPhone 12, 128 ГБ», 24 990 ₽."),
         ("доставкой отправите?", "Авито Доставкой"),
     ],
 )

@@ -21,6 +21,7 @@ PACKAGES = (
     "sandbox",
     "launcher",
     "examples",
+    "evals",
 )
 CHANNEL_FILES = (
     "README.md",
