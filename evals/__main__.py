@@ -23,8 +23,11 @@ from evals.stage import SILENCE, NotStarted, Stage, agent_at_work, stage
 from evals.trials import Outcome, Trial, Trials
 from examples.agent.__main__ import choose_model
 from examples.agent.model import Model
+from launcher.child import Child
 
 DEMO = [sys.executable, "-m", "examples.agent"]
+#: How often it is looked whether the agent still runs, s.
+_LOOK_EVERY = 0.5
 BUSINESS = Path(__file__).with_name("business.txt")
 
 
@@ -96,7 +99,7 @@ def _has_model(agent: str) -> bool:
 def _run(chosen: Chosen) -> Report:
     settings = EvalSettings()
     _require_models(settings)
-    _tell(f"==> {len(chosen.scenarios)} scenarios; starting the system")
+    _tell(f"==> Scenarios: {len(chosen.scenarios)}; starting the system")
     with tempfile.TemporaryDirectory(prefix="eldoleado-evals-") as folder:
         place = Path(folder)
         with stage(place, {one.channel for one in chosen.scenarios}) as system:
@@ -105,13 +108,11 @@ def _run(chosen: Chosen) -> Report:
             more = {**facts, "AGENT_CONCURRENCY": str(chosen.at_once), **system.of_agent}
             environment = of_agent(more, without_models=chosen.agent == "rules")
             with agent_at_work(command, environment, place / "agent.log") as agent:
-                outcomes = asyncio.run(_play(chosen, system, settings))
-                if not agent.alive:
-                    raise NotStarted(f"The agent ended ({agent.ending}):\n{agent.last_words(15)}")
+                outcomes = asyncio.run(_play(chosen, system, settings, agent))
     return Report(outcomes, chosen.left_out, chosen.agent, settings.judge_model)
 
 
-async def _play(chosen: Chosen, system: Stage, settings: EvalSettings) -> list[Outcome]:
+async def _play(chosen: Chosen, system: Stage, settings: EvalSettings, agent: Child) -> list[Outcome]:
     async with httpx.AsyncClient(timeout=60, trust_env=False) as local, httpx.AsyncClient(timeout=60) as out:
         player = Player(
             Phone(local, system.sandbox),
@@ -124,7 +125,20 @@ async def _play(chosen: Chosen, system: Stage, settings: EvalSettings) -> list[O
             judge=ModelJudge(judge, BUSINESS.read_text("utf-8")) if judge else None,
             customer_model=_model(out, settings.customer_model),
         )
-        return await trials.run(chosen.scenarios, times=chosen.times, at_once=chosen.at_once, tell=_tell_of)
+        playing = asyncio.create_task(
+            trials.run(chosen.scenarios, times=chosen.times, at_once=chosen.at_once, tell=_tell_of)
+        )
+        return await _while_alive(playing, agent)
+
+
+async def _while_alive(playing: "asyncio.Task[list[Outcome]]", agent: Child) -> list[Outcome]:
+    """What is being played, unless the agent ends before it. Raises NotStarted."""
+    while not playing.done():
+        await asyncio.wait({playing}, timeout=_LOOK_EVERY)
+        if not agent.alive:
+            playing.cancel()
+            raise NotStarted(f"The agent ended ({agent.ending}):\n{agent.last_words(15)}")
+    return playing.result()
 
 
 def _model(http: httpx.AsyncClient, named: str) -> Model | None:

@@ -1,14 +1,14 @@
 """Plays one scenario against the running system, as its customer, its bystander and the shop's person."""
 
-import asyncio
 import itertools
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from core.http import Timing
 from evals.customer import SimulatedCustomer
-from evals.observer import Fate, Observer
-from evals.phone import Line, Phone
+from evals.observer import Fate
+from evals.phone import Line, Shown, Written
 from evals.played import Exchange, Played
 from evals.scenario import By, Deed, Expectation, Scenario
 
@@ -19,6 +19,21 @@ _NO_ANSWER = Expectation(answers=0)
 
 class Disturbed(Exception):
     """The machine was too slow to write a burst as a burst: what happened says nothing of the agent."""
+
+
+class CustomersPhone(Protocol):
+    """What the player asks of the phones (phone.py)."""
+
+    async def do(self, line: Line, deed: Deed, target: str) -> Written: ...
+    async def say_as_operator(self, channel: str, chat: str, text: str) -> None: ...
+    async def shown(self, line: Line) -> list[Shown]: ...
+
+
+class OperatorsEye(Protocol):
+    """What the player asks of the hub (observer.py)."""
+
+    async def fate(self, channel: str, chat: str, message_id: str) -> Fate: ...
+    async def with_a_person(self, channel: str, chat: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +61,13 @@ class _Side:
 class Player:
     """One conversation at a time each; many may be played at once."""
 
-    def __init__(self, phone: Phone, observer: Observer, pace: Pace) -> None:
+    def __init__(
+        self, phone: CustomersPhone, observer: OperatorsEye, pace: Pace, timing: Timing | None = None
+    ) -> None:
         self._phone = phone
         self._observer = observer
         self._pace = pace
+        self._timing = timing or Timing()
 
     async def play(self, scenario: Scenario, name: str, customer: SimulatedCustomer) -> Played:
         """As somebody called `name`, who has never written before. Raises Disturbed, LookupError for what
@@ -70,7 +88,7 @@ class Player:
                 break
             exchange = await self._exchange(sides["customer"], following.deeds, following.expect)
             played.exchanges.append(exchange)
-        await asyncio.sleep(self._pace.settle)
+        await self._timing.sleep(self._pace.settle)
         await self._collect(sides["customer"])
         played.bystander_heard = len(await self._news(sides["bystander"]))
         return played
@@ -79,9 +97,9 @@ class Player:
         """The shop's person writes; the system has heard of it when the AI is silent."""
         await self._phone.say_as_operator(side.line.channel, side.chat, text)
         exchange = Exchange("operator", [text], _NO_ANSWER)
-        ends = time.monotonic() + self._pace.patience
-        while not exchange.handed_off and time.monotonic() < ends:
-            await asyncio.sleep(self._pace.look_every)
+        ends = self._timing.clock() + self._pace.patience
+        while not exchange.handed_off and self._timing.clock() < ends:
+            await self._timing.sleep(self._pace.look_every)
             exchange.handed_off = await self._observer.with_a_person(side.line.channel, side.chat)
         return exchange
 
@@ -90,16 +108,16 @@ class Player:
         side.last = exchange = Exchange(side.by, [_shown(deed) for deed in deeds], expect)
         first = len(side.messages)
         await self._do(side, deeds)
-        began = time.monotonic()
+        began = self._timing.clock()
         await self._rest(side, [one for made in side.messages[first:] for one in made], exchange)
-        exchange.seconds = time.monotonic() - began
+        exchange.seconds = self._timing.clock() - began
         await self._collect(side)
         return exchange
 
     async def _do(self, side: _Side, deeds: Sequence[Deed]) -> None:
         before: float | None = None
         for deed in deeds:
-            await asyncio.sleep(deed.gap if before is not None else 0)
+            await self._timing.sleep(deed.gap if before is not None else 0)
             named = (deed.edit or deed.delete or 0) - 1
             target = side.messages[named][0] if named >= 0 else ""
             written = await self._phone.do(side.line, deed, target)
@@ -108,19 +126,19 @@ class Player:
                 side.messages.append(written.ids)
             elif deed.delete:
                 side.messages[named] = []
-            now = time.monotonic()
+            now = self._timing.clock()
             if before is not None and now - before > self._pace.silence * _STILL_A_BURST:
                 raise Disturbed(f"{now - before:.1f} s passed within a burst")
             before = now
 
     async def _rest(self, side: _Side, ids: Sequence[str], exchange: Exchange) -> None:
         """Wait until nothing is left to be done for these messages but by a person."""
-        await asyncio.sleep(self._pace.silence)
+        await self._timing.sleep(self._pace.silence)
         if not ids:
-            await asyncio.sleep(self._pace.settle)
+            await self._timing.sleep(self._pace.settle)
             exchange.turns = 0
             return
-        ends = time.monotonic() + self._pace.patience
+        ends = self._timing.clock() + self._pace.patience
         while True:
             fates = [await self._observer.fate(side.line.channel, side.chat, one) for one in ids]
             exchange.turns = len({fate.turn for fate in fates if fate.turn})
@@ -133,9 +151,9 @@ class Player:
                     if exchange.turns > 1:
                         self._refuse_torn(fates)
                     return
-            if time.monotonic() > ends:
+            if self._timing.clock() > ends:
                 return
-            await asyncio.sleep(self._pace.look_every)
+            await self._timing.sleep(self._pace.look_every)
 
     def _refuse_torn(self, fates: Sequence[Fate]) -> None:
         """A burst that became several turns because it came in late, not because it was gathered wrongly."""

@@ -1,5 +1,7 @@
 """The scenarios that come with us, and what is said of files that cannot be played."""
 
+import asyncio
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -7,9 +9,11 @@ import pytest
 from pydantic import BaseModel
 
 from core.registry import CHANNELS
-from evals.__main__ import main
+from evals.__main__ import _while_alive, main
 from evals.library import ScenarioError, load, select
 from evals.scenario import Answering, Customer, Deed, Expectation, Overall, Scenario, Step
+from evals.stage import NotStarted, agent_at_work
+from evals.trials import Outcome
 
 #: What a shop's customers do to an agent; each in both languages.
 THEMES = {
@@ -166,3 +170,21 @@ def test_what_cannot_be_played_is_told_before_anything_starts(
     monkeypatch.setenv("EVALS_JUDGE_MODEL", "somebody")
     assert main(argv) == 2
     assert said in capsys.readouterr().err
+
+
+async def test_an_agent_that_ends_is_told_at_once(tmp_path: Path) -> None:
+    """Nobody waits an hour for the answers of a program that is not there."""
+    never = asyncio.create_task(forever())
+    path = {"PATH": os.environ["PATH"]}
+    with (
+        agent_at_work(["false"], path, tmp_path / "agent.log") as agent,
+        pytest.raises(NotStarted, match=r"The agent ended \(exit code 1\)"),
+    ):
+        await _while_alive(never, agent)
+    with pytest.raises(asyncio.CancelledError):
+        await never
+
+
+async def forever() -> list[Outcome]:
+    await asyncio.Event().wait()
+    return []
