@@ -6,7 +6,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from pydantic import BaseModel, Field
 
-from core.auth import current_caller
+from core.auth import caller_now, demand_operator
 from core.errors import NotFound, Rejected
 from core.operations import Arguments, Operation, asking
 from orchestrator.account_names import AccountNames
@@ -102,8 +102,12 @@ class BulkDesk:
         return _shown(found, "finished" if found.finished_at else "running")
 
     async def _cancel(self, bulk_id: BulkArgument) -> BulkProgress:
-        """Send nothing more of a bulk; what has begun goes its way."""
-        if await bulks.cancel_bulk(self._pool, _id(bulk_id), now=self._parts.now()) is None:
+        """Send nothing more of a bulk; what has begun goes its way. For whoever began it, and operators."""
+        asked = _id(bulk_id)
+        bulk = await bulks.get_bulk(self._pool, asked)
+        if bulk is not None and bulk.asked_by != _caller():
+            demand_operator()
+        if await bulks.cancel_bulk(self._pool, asked, now=self._parts.now()) is None:
             raise NotFound("There is no such bulk.")
         return await self._get(bulk_id)
 
@@ -133,7 +137,7 @@ def _id(bulk_id: str) -> UUID:
 
 
 def _caller() -> str:
-    caller = current_caller.get()
+    caller = caller_now()
     return caller.name if caller else "agent"
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from core.auth import current_caller
+from core.auth import demand_operator
 from core.echoes import storage_errors
 from core.errors import NotFound, Rejected
 from core.operations import Operation
@@ -113,7 +113,7 @@ class ClientDesk:
         ] = "",
     ) -> MergeLine:
         """The two clients of a suggestion are one person: merge them."""
-        by = _operator()
+        by = demand_operator()
         pair = await settle(self._pool, int(suggestion_id))
         if pair is None:
             raise NotFound(f"There is no open suggestion {suggestion_id}.")
@@ -125,7 +125,7 @@ class ClientDesk:
 
     async def _dismiss(self, suggestion_id: NumberArgument) -> Suggestion:
         """The two clients of a suggestion are two people: it is not made again."""
-        by = _operator()
+        by = demand_operator()
         pair = await settle(self._pool, int(suggestion_id), dismissed_by=by, now=self._parts.now())
         if pair is None:
             raise NotFound(f"There is no open suggestion {suggestion_id}.")
@@ -143,7 +143,7 @@ class ClientDesk:
         why: Annotated[str, Field(max_length=500, description="For whoever undoes it")] = "",
     ) -> MergeLine:
         """Make two clients one. Replies go on to the chat that was written from; it can be undone."""
-        return await self._merged(int(winner_id), int(loser_id), by=_operator(), why=why)
+        return await self._merged(int(winner_id), int(loser_id), by=demand_operator(), why=why)
 
     async def _merged(self, winner: int, loser: int, *, by: str, why: str) -> MergeLine:
         try:
@@ -153,7 +153,7 @@ class ClientDesk:
 
     async def _unmerge(self, merge_id: NumberArgument) -> MergeLine:
         """Undo a merge: what was moved goes back, what came since goes to the side it came from."""
-        by = _operator()
+        by = demand_operator()
         try:
             return _line(await merges.unmerge(self._pool, int(merge_id), by=by, now=self._parts.now()))
         except MergeRefused as error:
@@ -161,7 +161,7 @@ class ClientDesk:
 
     async def _export(self, client_id: ClientArgument) -> Exported:
         """Everything that is kept of a client, as it is stored."""
-        _operator()
+        demand_operator()
         with storage_errors():
             export = await self._parts.erasure.export(int(client_id))
         if export is None:
@@ -185,7 +185,7 @@ class ClientDesk:
         confirm: Annotated[str, Field(max_length=20, description="The client_id once more")],
     ) -> Erased:
         """Erase a client everywhere, for good. Repeating it finishes what a crash left."""
-        by = _operator()
+        by = demand_operator()
         if confirm != client_id:
             raise Rejected("Nothing was erased: confirm must be the client_id once more.")
         with storage_errors():
@@ -194,14 +194,6 @@ class ClientDesk:
             raise NotFound(f"There is no client {client_id}.")
         told = {**asdict(report), "client_id": str(report.client_id)}
         return Erased(**{**told, "finished_at": report.finished_at.isoformat()})
-
-
-def _operator() -> str:
-    """Who asks, if a person does: an agent must not decide who is who, nor take anybody's history."""
-    caller = current_caller.get()
-    if caller is not None and caller.role != "operator":
-        raise Rejected("Only an operator's key may do this.")
-    return caller.name if caller else "operator"
 
 
 def _line(one: merges.Merge) -> MergeLine:

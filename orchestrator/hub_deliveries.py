@@ -1,4 +1,4 @@
-"""Deliveries at the hub, for operators: which are in doubt, and what is to become of one."""
+"""Deliveries at the hub: which are in doubt, and what is to become of one."""
 
 from typing import Annotated, Literal, cast
 from uuid import UUID
@@ -52,7 +52,7 @@ class DeliveryPage(BaseModel):
 
 
 class DeliveryDesk:
-    """What operators see and decide; agents have get_delivery."""
+    """What operators decide. Looking needs no operator's key; the AI may take back its own single words."""
 
     def __init__(self, parts: HubParts) -> None:
         self._parts = parts
@@ -83,8 +83,12 @@ class DeliveryDesk:
         return DeliveryPage(deliveries=[_line(one) for one in found], next_cursor=more)
 
     async def _cancel(self, delivery_id: DeliveryArgument) -> Delivery:
-        """Do not send a message that has not begun, such as a scheduled one; not for replies to turns."""
+        """Do not send a message that has not begun, such as a scheduled one; not for replies to turns. What a
+        person wrote, and what is part of a bulk, is for operators."""
         asked = _id(delivery_id)
+        found = await get_delivery(self._pool, asked)
+        if found is not None and (found.sender == "operator" or found.bulk_id is not None):
+            demand_operator()
         cancelled = await settling.cancel(self._pool, asked, now=self._parts.now())
         return delivery_view(cancelled or await self._refused(asked, "It has begun, is over, or is a reply"))
 

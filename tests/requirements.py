@@ -69,6 +69,7 @@ PROMISES: dict[str, str] = {
     "letters-whole": "A dead letter is kept whole, with its reason, until somebody purges it.",
     "letters-counted": "Count, age and size of the dead letters are measured at every door.",
     "letters-once": "A replay, repeated or cut off, makes one message; what arrived is recognised.",
+    "operators-word": "Deciding about others' words, clients and letters takes an operator's key.",
     "trace": "One call tells what happened to a message, from webhook to read receipt, with every time.",
     "evals": "The evals pass an agent that behaves, fail one that does not, and name what needs a model.",
     "settings": "Bad configuration stops the start with the full list of what is wrong.",

@@ -62,6 +62,7 @@ class Bulk:
     digest: str
     total: int
     refused: list[dict[str, str]]
+    asked_by: str
     created_at: datetime
     cancelled_at: datetime | None
 

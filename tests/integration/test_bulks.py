@@ -12,6 +12,7 @@ from orchestrator.store.bulks import Asked, accept_bulk, cancel_bulk, progress
 from tests.integration import test_deliver as delivering
 from tests.integration.test_hub import Agents, opened
 from tests.integration.test_resolve_scene import message
+from tests.integration.test_review_meetings import as_operator
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ async def test_a_bulk_that_nobody_knows_is_not_found(agents: Agents) -> None:
         with pytest.raises(NotFound):
             await agents.call("get_bulk", bulk_id=bulk_id)
         with pytest.raises(NotFound):
-            await agents.call("cancel_bulk", bulk_id=bulk_id)
+            await as_operator(agents, "cancel_bulk", bulk_id=bulk_id)
 
 
 @pytest.mark.promise("bulk")

@@ -112,6 +112,14 @@ class Agents:
         answer = await self._operations[name].call(arguments)
         return answer.model_dump(mode="json")
 
+    async def asked_by(self, caller: Caller, name: str, **arguments: Any) -> dict[str, Any]:
+        """As `call`, with that caller's key."""
+        token = current_caller.set(caller)
+        try:
+            return await self.call(name, **arguments)
+        finally:
+            current_caller.reset(token)
+
     async def customer(self, *texts: str, chat: str = CHAT, vouched: str = "", **more: Any) -> None:
         """A customer has written and been silent: their turn is ready. `vouched`: a phone by the vendor."""
         number = await self.here.value("SELECT count(*) FROM messages_history")

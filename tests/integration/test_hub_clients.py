@@ -1,14 +1,16 @@
 """Clients at the hub: looked up, suggested, merged and separated, told and forgotten."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
 
-from core.auth import Caller, current_caller
-from core.errors import NotFound, Rejected
+from core.auth import Caller
+from core.errors import Forbidden, NotFound, Rejected
 from orchestrator.hub_clients import ClientDesk
 from tests.integration.test_hub import Agents, opened
+from tests.integration.test_review_meetings import as_operator
 
 PHONE = "+79161234567"
 
@@ -73,7 +75,7 @@ async def test_a_suggestion_is_accepted_and_the_merge_undone(agents: Agents) -> 
     [pair] = (await agents.call("list_suggestions"))["suggestions"]
     assert (pair["client_id"], pair["other_id"], pair["why"]) == (anna, other, "typed_phone")
 
-    merged = await agents.call("accept_suggestion", suggestion_id=pair["suggestion_id"])
+    merged = await as_operator(agents, "accept_suggestion", suggestion_id=pair["suggestion_id"])
 
     assert (merged["winner_id"], merged["loser_id"], merged["why_untrusted"]) == (anna, other, "typed_phone")
     assert (await agents.call("list_suggestions"))["suggestions"] == []
@@ -82,17 +84,17 @@ async def test_a_suggestion_is_accepted_and_the_merge_undone(agents: Agents) -> 
     assert [one["merge_id"] for one in (await agents.call("list_merges", client_id=anna))["merges"]] == [
         merged["merge_id"]
     ]
-    await agents.call("unmerge_clients", merge_id=merged["merge_id"])
+    await as_operator(agents, "unmerge_clients", merge_id=merged["merge_id"])
     assert (await agents.call("get_client", client_id=other))["client_id"] == other
     with pytest.raises(Rejected, match="undone before"):
-        await agents.call("unmerge_clients", merge_id=merged["merge_id"])
+        await as_operator(agents, "unmerge_clients", merge_id=merged["merge_id"])
 
 
 async def test_a_dismissed_suggestion_is_not_made_again(agents: Agents) -> None:
     await two(agents)
     [pair] = (await agents.call("list_suggestions"))["suggestions"]
 
-    assert (await agents.call("dismiss_suggestion", suggestion_id=pair["suggestion_id"]))[
+    assert (await as_operator(agents, "dismiss_suggestion", suggestion_id=pair["suggestion_id"]))[
         "state"
     ] == "dismissed"
 
@@ -100,22 +102,22 @@ async def test_a_dismissed_suggestion_is_not_made_again(agents: Agents) -> None:
     assert (await agents.call("list_suggestions"))["suggestions"] == []
     for name in ("dismiss_suggestion", "accept_suggestion"):
         with pytest.raises(NotFound):
-            await agents.call(name, suggestion_id=pair["suggestion_id"])
+            await as_operator(agents, name, suggestion_id=pair["suggestion_id"])
 
 
 async def test_an_erasure_wants_the_number_twice(agents: Agents) -> None:
     anna, other = await two(agents)
     with pytest.raises(Rejected, match="once more"):
-        await agents.call("erase_client", client_id=anna, confirm=other)
-    export = await agents.call("export_client", client_id=anna)
+        await as_operator(agents, "erase_client", client_id=anna, confirm=other)
+    export = await as_operator(agents, "export_client", client_id=anna)
     assert len(export["tables"]["messages_history"]) == 1
 
-    report = await agents.call("erase_client", client_id=anna, confirm=anna)
+    report = await as_operator(agents, "erase_client", client_id=anna, confirm=anna)
 
     assert (report["client_id"], report["tables"]["clients"]) == (anna, 1)
     for name in ("get_client", "export_client"):
         with pytest.raises(NotFound):
-            await agents.call(name, client_id=anna)
+            await as_operator(agents, name, client_id=anna)
     assert (await agents.call("get_client", client_id=other))["client_id"] == other
 
 
@@ -135,12 +137,9 @@ async def test_an_agents_key_decides_nothing_about_clients(
     agents: Agents, name: str, given: dict[str, Any]
 ) -> None:
     await two(agents)
-    token = current_caller.set(Caller("agent", "agent"))
-    try:
-        with pytest.raises(Rejected, match="operator"):
-            await agents.call(name, **given)
-    finally:
-        current_caller.reset(token)
+    for ask in (agents.call, partial(agents.asked_by, Caller("agent"))):
+        with pytest.raises(Forbidden, match="operator"):
+            await ask(name, **given)
     assert await agents.here.value("SELECT count(*) FROM clients") == 2
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from core.auth import Caller, current_caller
+from core.auth import Caller
 from core.errors import Forbidden, NotFound, Rejected
 from orchestrator.manifests import Manifest
 from orchestrator.merges import alone_with
@@ -42,11 +42,7 @@ async def letters(redis_url: str, database_url: str) -> AsyncIterator[Office]:
 
 
 async def as_operator(agents: Agents, name: str, **given: Any) -> dict[str, Any]:
-    token = current_caller.set(ANNA)
-    try:
-        return await agents.call(name, **given)
-    finally:
-        current_caller.reset(token)
+    return await agents.asked_by(ANNA, name, **given)
 
 
 @pytest.mark.promise("unknown")
