@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
+from pydantic_core import to_json
 
 from core.chats import Chats, Lease
 from core.clock import Clock
@@ -17,6 +18,7 @@ from core.errors import (
     OutcomeUnknown,
     OutcomeUntraceable,
     RateLimited,
+    Rejected,
     SendInProgress,
     StorageDown,
     VendorDown,
@@ -42,6 +44,8 @@ _LONGEST_WAITING = timedelta(days=1)
 _WAIT_UNTOLD = 10.0
 #: What an attempt leaves behind that crashed or had no answer.
 _DOUBTFUL = ("sending", "unknown")
+#: Accepted once, and refused by the message format of today.
+_UNREADABLE = "unreadable"
 #: A message that could not begin although it is the chat's next: it is looked at again.
 _LOOK_AGAIN = 1.0
 
@@ -165,6 +169,10 @@ class Deliverer:
         return None
 
     async def _deliver(self, lease: Lease, head: Delivery) -> Done | Later:
+        try:
+            message = outbox.message_of(head)
+        except Rejected as error:
+            return await self._unreadable(lease, head, error.detail)
         account = (head.channel, head.account)
         probing = not self.breakers.is_closed(account)
         if self._may_wait(head) and (wait := self.breakers.ask(account)) is not None:
@@ -177,7 +185,7 @@ class Deliverer:
             return Done()
         attempt = _Attempt(lease, head, begun.attempts, probing)
         try:
-            vendor_ids = await self._channels.send(outbox.message_of(head))
+            vendor_ids = await self._channels.send(message)
         except ChannelError as error:
             self._learn(attempt, error)
             return await self._failed(attempt, error)
@@ -220,9 +228,20 @@ class Deliverer:
     async def _bury(self, attempt: _Attempt, error: ChannelError) -> None:
         """Keep the message as a dead letter, before it is marked: a crash in between loses none."""
         payload = outbox.message_of(attempt.head).model_dump_json().encode()
+        await self._keep(attempt.lease, error.code, error.detail, payload)
+
+    async def _unreadable(self, lease: Lease, head: Delivery, why: str) -> Done:
+        """An older version accepted it: it is kept whole, and the chat goes on."""
+        await self._keep(lease, _UNREADABLE, why, to_json(outbox.said_by(head)))
+        mark = _mark(unknown=head.state in _DOUBTFUL, again=False)
+        await mark(self._pool, head.id, Failure(_UNREADABLE, why, final=True), now=self._now())
+        log.error("delivery_unreadable", delivery=str(head.id), channel=head.channel, why=why)
+        return Done(_UNREADABLE, why)
+
+    async def _keep(self, lease: Lease, reason: str, detail: str, payload: bytes) -> None:
         now = self._clock.now_ms()
-        letter = write_letter("outgoing", error.code, error.detail, payload, now)
-        if not await self._chats.ack(attempt.lease, 0, now, keep=True, letters=[letter]):
+        letter = write_letter("outgoing", reason, detail, payload, now)
+        if not await self._chats.ack(lease, 0, now, keep=True, letters=[letter]):
             raise LeaseLost
         self._metrics.dead_letters.labels("outgoing").inc()
 

@@ -6,12 +6,16 @@ accepted before it first.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from core.chats import explain
+from core.errors import Rejected
 from core.lanes import ANSWERS
 from core.messages import Account, Channel, Chat, OutgoingMessage
 from orchestrator.store.outbound import (
@@ -59,7 +63,8 @@ async def release_due(connection: Connection, *, now: datetime, limit: int) -> i
         lane, flow = lane_of(delivery.origin, owner, bulk_id=delivery.bulk_id)
         owned = (owner.client_id, owner.appeal_id, lane, flow)
         await connection.execute(sql("own_released"), delivery.id, *owned)
-        await write_history(connection, message_of(delivery), owner, now)
+        with suppress(Rejected):  # it is no history, for it will not be sent (deliver.py)
+            await write_history(connection, message_of(delivery), owner, now)
     return len(due)
 
 
@@ -95,20 +100,26 @@ async def note_wait(executor: Executor, delivery_id: UUID, *, code: str, detail:
 
 
 def message_of(delivery: Delivery) -> OutgoingMessage:
-    """The message as it is sent."""
-    return OutgoingMessage.model_validate(
-        {
-            "id": delivery.id,
-            "channel": delivery.channel,
-            "account": delivery.account,
-            "external_chat_id": delivery.external_chat_id,
-            "text": delivery.text,
-            "image_url": delivery.image_url or None,
-            "file_url": delivery.file_url,
-            "file_kind": delivery.file_kind,
-            "buttons": delivery.buttons,
-            "reply_to": delivery.reply_to,
-            "send_at": delivery.send_at,
-            "sender": delivery.sender,
-        }
-    )
+    """The message as it is sent; Rejected when an older version accepted what this one refuses."""
+    try:
+        return OutgoingMessage.model_validate(said_by(delivery))
+    except ValidationError as error:
+        raise Rejected(explain(error), channel=delivery.channel) from error
+
+
+def said_by(delivery: Delivery) -> dict[str, Any]:
+    """What the message holds, whether or not it can be sent."""
+    return {
+        "id": delivery.id,
+        "channel": delivery.channel,
+        "account": delivery.account,
+        "external_chat_id": delivery.external_chat_id,
+        "text": delivery.text,
+        "image_url": delivery.image_url or None,
+        "file_url": delivery.file_url,
+        "file_kind": delivery.file_kind,
+        "buttons": delivery.buttons,
+        "reply_to": delivery.reply_to,
+        "send_at": delivery.send_at,
+        "sender": delivery.sender,
+    }

@@ -1,8 +1,10 @@
 """What is queued goes out: in order, as often as it helps, under one id, and never without a trace."""
 
+import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,7 +40,7 @@ from orchestrator.breakers import Rules
 from orchestrator.deliver import LONGEST_DELAY, Deliverer, Patience
 from orchestrator.list_door import ListDoor
 from orchestrator.relay import Relay
-from orchestrator.store import outbound
+from orchestrator.store import outbound, settling
 from orchestrator.store.outbox import Ticket
 from tests.integration.chats_fixture import LEASE_MS, SECOND, Line, line_at_once, outgoing_line
 from tests.integration.test_resolve_scene import Scene, scene
@@ -436,6 +438,50 @@ async def test_what_postgresql_can_never_hold_is_a_dead_letter(post: Post) -> No
     assert OutgoingMessage.model_validate_json(letter.raw) == message
     assert post.channels.asked == []
     assert await post.homeless() == (0, set())
+
+
+@pytest.mark.promise("bad-input")
+@pytest.mark.promise("letters-whole")
+async def test_a_stored_message_that_this_version_refuses_is_a_dead_letter(post: Post) -> None:
+    """An older version accepted it: its words are kept, what came after it goes out."""
+    an_hour_on = datetime.fromtimestamp(post.line.now / 1000 + 3600, UTC)
+    old, put_off = outgoing("а" * 20_000), outgoing("позже", send_at=an_hour_on)
+    await post.queue(old, put_off, outgoing("2"), outgoing("other", "c2"))
+    await post.accept()
+    await post.here.pool.execute("UPDATE outbound SET text = text || 'б' WHERE id = $1", old.id)
+    await post.here.pool.execute("UPDATE outbound SET text = ' ' WHERE id = $1", put_off.id)
+
+    while await post.work():
+        pass
+    await post.wait(3601)
+    while await post.work():
+        pass
+
+    assert sorted(post.channels.texts) == ["2", "other"]
+    assert {(await post.delivery(one)).error_code for one in (old, put_off)} == {"unreadable"}
+    assert [await post.state(one) for one in (old, put_off)] == ["failed", "failed"]
+    letters = {one.message: one for one in await post.letters()}
+    letter = letters[str(old.id)]
+    assert (letter.door, letter.reason, letter.chat) == ("outgoing", "unreadable", "c1")
+    assert json.loads(letter.raw)["text"] == "а" * 20_000 + "б"
+    assert "text: " in letter.detail
+    assert "аб" not in letter.detail
+    assert await post.homeless() == (0, set())
+
+
+@pytest.mark.promise("unknown")
+async def test_a_stored_message_in_doubt_that_this_version_refuses_stays_unknown(post: Post) -> None:
+    message = outgoing()
+    await post.queue(message)
+    await post.accept()
+    await post.here.pool.execute("UPDATE outbound SET text = '', state = 'sending' WHERE id = $1", message.id)
+
+    await post.work()
+
+    assert (await post.state(message), len(await post.letters())) == ("unknown", 1)
+    with pytest.raises(Rejected, match="needs a text"):
+        await settling.resend(post.here.pool, message.id, by="anna", now=post.here.now)
+    assert await post.state(message) == "unknown"
 
 
 # --- a refused account ------------------------------------------------------------------------------------
