@@ -14,6 +14,7 @@ from orchestrator.store.outbound import (
     delivery_of,
     get_delivery,
     optional_delivery,
+    refuse_paused,
 )
 from orchestrator.store.outbox import message_of
 from orchestrator.store.pool import Connection, Executor, Pool
@@ -46,10 +47,12 @@ async def settle(
 async def resend(pool: Pool, delivery_id: UUID, *, by: str, now: datetime) -> Accepted | None:
     """Send its words anew, as a message of its own: the customer may see them twice, and somebody wants that.
 
-    None unless it is unknown and given up; asked again, it is the same new message.
+    None unless it is unknown and given up; asked again, it is the same new message. Raises ConversationPaused
+    for the AI's words while a person has the conversation.
     """
     new_id = uuid5(NAMESPACE_URL, f"resend|{delivery_id}")
     async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(sql("lock_chat_of_outbound"), delivery_id)
         why: tuple[State, str, str] = ("failed", RESENT, f"as {new_id} by {by}")
         settled = await _settled(connection, delivery_id, why, now)
         if settled is not None:
@@ -76,5 +79,7 @@ async def _settled(
 
 async def _accept_anew(connection: Connection, old: Delivery, new_id: UUID, now: datetime) -> None:
     message = message_of(old).model_copy(update={"id": new_id, "send_at": None})
+    if message.sender == "agent":
+        await refuse_paused(connection, (old.channel, old.account, old.external_chat_id), now=now)
     owner = Owner(old.client_id, old.appeal_id)
     await accept(connection, message, owner, origin="rest", now=now)

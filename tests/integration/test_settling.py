@@ -1,14 +1,18 @@
 """What nobody knows of is never resent silently: it is listed, and an operator decides."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from core.deadletters import DeadLetters
-from core.errors import OutcomeUnknown
+from core.errors import ConversationPaused, OutcomeUnknown
 from core.keys import Keys
 from core.messages import OutgoingMessage
-from orchestrator.store import settling
+from orchestrator.clients import chat_key
+from orchestrator.store import outbound, settling
+from orchestrator.store.outbound import Owner
+from orchestrator.store.queries import sql
 from tests.integration.test_deliver import ATTEMPTS, Post, opened, outgoing
 
 
@@ -106,3 +110,56 @@ async def test_one_that_is_still_looked_for_is_not_settled(post: Post) -> None:
 
     assert await settling.settle(post.here.pool, made.id, "sent", by="anna", now=post.here.now) is None
     assert await settling.resend(post.here.pool, made.id, by="anna", now=post.here.now) is None
+
+
+@pytest.mark.promise("order")
+async def test_what_is_sent_anew_stands_behind_what_is_being_accepted(post: Post) -> None:
+    """A reply has its number and is not committed yet: a sender that runs now must not overtake it."""
+    made = await given_up(post)
+    pool, now = post.here.pool, post.here.now
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(sql("lock_keys"), [chat_key("avito", "default", "c1")])
+        await outbound.accept(connection, outgoing("раньше"), Owner(), origin="tool", now=now)
+        resent = asyncio.create_task(settling.resend(pool, made.id, by="anna", now=now))
+        await asyncio.wait({resent}, timeout=0.5)
+        working = asyncio.create_task(post.work())
+        await asyncio.wait({working}, timeout=0.5)
+
+    assert await resent
+    await working
+    while await post.work():
+        pass
+
+    assert post.channels.texts == ["Готово", "раньше", "Готово"]
+
+
+@pytest.mark.promise("unknown")
+async def test_one_that_is_sent_anew_and_replayed_at_once_goes_out_one_way_only(post: Post) -> None:
+    """Whoever is first decides, and the other is told that there is nothing left to decide."""
+    made = await given_up(post)
+    pool, now = post.here.pool, post.here.now
+    asked = len(post.channels.asked)
+
+    resent, replayed = await asyncio.gather(
+        settling.resend(pool, made.id, by="anna", now=now),
+        pool.fetchval(sql("resend_outbound"), made.id, now),
+    )
+    assert (resent is None) != (replayed is None)
+
+    while await post.work():
+        pass
+    assert len(post.channels.asked) == asked + 1
+
+
+@pytest.mark.promise("pause-doors")
+async def test_what_a_person_has_is_not_sent_anew_and_stays_undecided(post: Post) -> None:
+    made = await given_up(post)
+    await post.here.pool.execute(
+        "INSERT INTO pauses (channel, account, external_chat_id, cause, started_at, version)"
+        " VALUES ('avito', 'default', 'c1', 'command', now(), 1)"
+    )
+
+    with pytest.raises(ConversationPaused):
+        await settling.resend(post.here.pool, made.id, by="anna", now=post.here.now)
+
+    assert await post.state(made) == "unknown"
