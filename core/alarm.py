@@ -47,7 +47,7 @@ class Alarm:
 
 
 class Outage:
-    """The top of a loop: no error ends it. A Redis that is away is told once, and once when it is back."""
+    """The top of a loop: no error ends it. A storage that is away is told once, and once when it is back."""
 
     def __init__(self, loop: str) -> None:
         self._loop = loop
@@ -57,9 +57,10 @@ class Outage:
         """Do one round; how long to pause after it, ms: 0 when it went well."""
         try:
             await round_of_loop()
-        except (RedisConnectionError, RedisTimeoutError) as error:
+        except (RedisConnectionError, RedisTimeoutError, ConnectionError) as error:
             if self._failures == 0:
-                log.warning("redis_away", loop=self._loop, error=type(error).__name__)
+                what = "storage_away" if isinstance(error, ConnectionError) else "redis_away"
+                log.warning(what, loop=self._loop, error=type(error).__name__)
         except Exception:
             log.exception("loop_round_failed", loop=self._loop)
         else:

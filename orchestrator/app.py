@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from redis.asyncio import Redis
@@ -47,6 +48,7 @@ from orchestrator.store.pool import Pool
 from orchestrator.timing import windows_of
 from orchestrator.trace import Tracing
 from orchestrator.waking import Waking
+from orchestrator.when_away import told_when_away
 
 #: Messages of so many seconds are moved at once: fewer calls, and nothing beside a silence of seconds.
 _GATHERING = 0.02
@@ -118,7 +120,7 @@ class Orchestrator:
             name="eldoleado-hub",
             title="Eldoleado hub",
             instructions=INSTRUCTIONS,
-            operations=[*self._hub.operations(), *self._waking.operations()],
+            operations=[told_when_away(one) for one in (*self._hub.operations(), *self._waking.operations())],
             keys=ring,
             metrics=self.metrics,
             health=self._health,
@@ -128,7 +130,9 @@ class Orchestrator:
             public_routes=self._media.routes(),
             openapi_extra={**media_paths(), **self._waking.openapi()},
             on_stop=self._stop,
-            resources=self._waking.resources(),
+            resources=[
+                replace(one, operation=told_when_away(one.operation)) for one in self._waking.resources()
+            ],
             resource_bus=self._waking.bus,
             closed_routes=self._waking.routes(),
         )

@@ -3,8 +3,8 @@
     GET /media/{file}.{signature}
 
 The address is the key, as with the files of channels (core/files.py): the number of the file under our
-signature. The key is made from API_KEYS: new keys, new links. A browser can neither guess another type nor
-run what a customer sent.
+signature. The key is made from CHANNEL_API_KEY: a new one, new links. A browser can neither guess another
+type nor run what a customer sent.
 """
 
 import base64
@@ -27,6 +27,7 @@ from orchestrator.contents import Contents
 from orchestrator.history import MessageView
 from orchestrator.message_files import with_links
 from orchestrator.store.pool import Pool
+from orchestrator.when_away import database_errors
 
 PATH = "/media"
 _TOKEN = re.compile(r"([1-9][0-9]{0,17})\.([A-Za-z0-9_-]{43})")
@@ -90,7 +91,8 @@ def media_routes(links: MediaLinks, contents: Contents, pool: Pool) -> list[Rout
 
     async def opened(request: Request) -> Response:
         file_id = links.read(request.path_params["token"])
-        file = await media_rows.to_open(pool, file_id) if file_id else None
+        with database_errors():
+            file = await media_rows.to_open(pool, file_id) if file_id else None
         content = await contents.read(file.key) if file else None
         if file is None or content is None:
             return problem(404, "not_found", _NO_FILE)

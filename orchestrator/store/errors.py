@@ -7,8 +7,8 @@ StoreError
 ├── WrongClient       a way was found for somebody who is not the client by now; look for it again
 └── MigrationError    the schema is not what this program expects; the text says what to do
 
-Everything else (a lost connection, a deadlock, a server that restarts) stays asyncpg's own error: nothing
-was done, and the same call may be repeated.
+Everything else (a lost connection, a deadlock, a server that restarts) stays asyncpg's own error: the same
+call may be repeated. What the hub's callers are told of it stands in orchestrator/when_away.py.
 """
 
 from collections.abc import Iterator

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -24,13 +25,10 @@ def connect(url: str) -> Redis:
 
 
 class Line:
-    """A TCP line to Redis that the test can cut and mend."""
+    """A TCP line to Redis or PostgreSQL that the test can cut and mend."""
 
-    def __init__(self, redis_url: str) -> None:
-        address, _, database = redis_url.removeprefix("redis://").partition("/")
-        self._host, _, port = address.rpartition("@")[2].partition(":")
-        self._port = int(port)
-        self._database = database
+    def __init__(self, url: str) -> None:
+        self._there = urlsplit(url)
         self._server: asyncio.Server | None = None
         self._own_port = 0
         self._pipes: set[asyncio.StreamWriter] = set()
@@ -38,7 +36,8 @@ class Line:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._own_port}/{self._database}"
+        user = f"{self._there.username}@" if self._there.username else ""
+        return self._there._replace(netloc=f"{user}127.0.0.1:{self._own_port}").geturl()
 
     async def mend(self) -> None:
         self._answers = True
@@ -58,7 +57,7 @@ class Line:
         self._answers = False
 
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await asyncio.open_connection(self._host, self._port)
+        up_reader, up_writer = await asyncio.open_connection(self._there.hostname, self._there.port)
         self._pipes |= {writer, up_writer}
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -82,9 +81,9 @@ class Line:
 
 
 @asynccontextmanager
-async def line_to(redis_url: str) -> AsyncIterator[Line]:
+async def line_to(url: str) -> AsyncIterator[Line]:
     """A line that is up."""
-    line = Line(redis_url)
+    line = Line(url)
     await line.mend()
     try:
         yield line

@@ -225,6 +225,17 @@ async def test_a_loop_outlives_an_outage_and_says_so_once(desk: Desk, loop: str)
     assert [entry["event"] for entry in logs] == ["redis_away", "loop_recovered"]
 
 
+async def test_a_database_that_is_away_is_told_once_too() -> None:
+    async def refused() -> None:
+        raise ConnectionRefusedError
+
+    outage = Outage("test")
+    with capture_logs() as logs:
+        for _ in range(8):
+            await outage.survive(refused)
+    assert [(entry["event"], "exc_info" in entry) for entry in logs] == [("storage_away", False)]
+
+
 async def test_a_loop_ends_even_when_its_cancellation_was_swallowed_on_the_way() -> None:
     outage, begun = Outage("test"), asyncio.Event()
 
