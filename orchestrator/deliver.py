@@ -171,8 +171,8 @@ class Deliverer:
     async def _deliver(self, lease: Lease, head: Delivery) -> Done | Later:
         try:
             message = outbox.message_of(head)
-        except Rejected as error:
-            return await self._unreadable(lease, head, error.detail)
+        except Rejected as refusal:
+            return await self._unreadable(lease, head, refusal.detail)
         account = (head.channel, head.account)
         probing = not self.breakers.is_closed(account)
         if self._may_wait(head) and (wait := self.breakers.ask(account)) is not None:

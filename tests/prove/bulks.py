@@ -30,7 +30,7 @@ async def send_bulk(
 
 async def cancel_bulk(world: World, number: int, bulk_id: str, cut: Cut | None) -> None:
     """Nothing of it waits any more."""
-    told = await world.do(number, lambda hub: hub.ask("cancel_bulk", bulk_id=bulk_id), cut)
+    told = await world.do(number, lambda hub: hub.order("cancel_bulk", bulk_id=bulk_id), cut)
     if told is not None:
         waiting = "SELECT count(*) FROM outbound WHERE bulk_id = $1::text::uuid AND state = 'queued'"
         left = await world.stage.pool.fetchval(waiting, bulk_id)
@@ -39,7 +39,7 @@ async def cancel_bulk(world: World, number: int, bulk_id: str, cut: Cut | None) 
 
 async def cancel_message(world: World, number: int, delivery_id: str, cut: Cut | None) -> None:
     """Once that is told, nobody sees it."""
-    told = await world.do(number, lambda hub: hub.ask("cancel_delivery", delivery_id=delivery_id), cut)
+    told = await world.do(number, lambda hub: hub.order("cancel_delivery", delivery_id=delivery_id), cut)
     if told is not None and told["state"] == "cancelled":
         world.oracle.cancelled.add(world.oracle.deliveries[delivery_id])
 
