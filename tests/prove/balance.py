@@ -33,7 +33,10 @@ def lost(facts: Facts) -> int:
     known = {(place_of(row), row["text"]) for row in facts.outbound}
     sent = Counter(row["text"] for row in facts.outbound if row["state"] in SENT)
     unseen = sum((sent - Counter({text: len(places) for text, places in facts.seen.items()})).values())
-    return unasked + len({*facts.oracle.promised, *facts.oracle.listed} - known) + unseen
+    wanted = {
+        one for one in (*facts.oracle.promised, *facts.oracle.listed) if one[1] not in facts.oracle.unsaid
+    }
+    return unasked + len(wanted - known) + unseen
 
 
 def doubled(facts: Facts) -> int:

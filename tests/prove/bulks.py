@@ -50,6 +50,8 @@ def a_bulk_reaches_each_chat_or_says_why(facts: Facts) -> Iterator[str]:
     for bulk_id, items in facts.oracle.bulks.items():
         refused = {one["chat_id"]: one["reason"] for one in facts.bulks[bulk_id]["refused"]}
         for place, words in items:
+            if (bulk_id, place) in facts.oracle.unbulked:
+                continue
             if (sent.get((bulk_id, place)) == words) == (place[2] in refused):
                 yield f"bulk: {place} has {sent.get((bulk_id, place))!r}, refused: {refused.get(place[2])}"
         if refused.get(_STRANGER) != "not_known":

@@ -42,9 +42,10 @@ def a_silence_has_seen_what_it_closes(facts: Facts) -> Iterator[str]:
 
 
 def a_handled_turn_is_a_persons(facts: Facts) -> Iterator[str]:
-    """Only where somebody took over is a turn left to them."""
+    """Only where somebody took over, or seems to: a late echo of what is in doubt is taken for theirs."""
+    heard = {place_of(row) for row in facts.history if row["sender"] == "operator"}
     for number, turn in facts.turns.items():
-        if turn["status"] == "handled" and place_of(turn) not in facts.oracle.taken_over:
+        if turn["status"] == "handled" and place_of(turn) not in facts.oracle.taken_over | heard:
             yield f"paused: nobody took the turn {number} over, and nobody answers it"
 
 
@@ -62,7 +63,8 @@ def what_was_accepted_is_kept(facts: Facts) -> Iterator[str]:
     """By the hub, and from queue:outgoing."""
     known = {(place_of(row), row["text"]) for row in facts.outbound}
     for place, text in {*facts.oracle.listed, *facts.oracle.promised} - known:
-        yield f"nothing-lost: {text!r} was accepted for {place} and is not known"
+        if text not in facts.oracle.unsaid:
+            yield f"nothing-lost: {text!r} was accepted for {place} and is not known"
 
 
 def each_delivery_is_what_its_state_says(facts: Facts) -> Iterator[str]:

@@ -29,6 +29,9 @@ async def decide(world: World, number: int, which: int, deed: Deed, cut: Cut | N
         told = await world.do(number, lambda hub: hub.order("settle_delivery", **given, outcome=outcome), cut)
     if told is not None:
         await _is_decided(world, given["delivery_id"], told["delivery_id"], deed)
+        if deed == "resend":
+            again = await world.do(number, lambda hub: hub.order("resend_delivery", **given), None)
+            assert again is None or again["delivery_id"] == told["delivery_id"], "unknown: sent anew twice"
 
 
 async def _arrived(world: World, place: Place, words: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -35,6 +36,10 @@ class Facts:
     outbound: list[asyncpg.Record]
     bulks: dict[str, asyncpg.Record]
     letters: dict[str, Kept]
+    cases: list[asyncpg.Record]
+    journal: dict[int, list[asyncpg.Record]]
+    handles: list[asyncpg.Record]
+    now: datetime
     seen: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
     screens: dict[Place, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -58,6 +63,11 @@ class Facts:
                 found[row["turn_id"]].add(row["external_message_id"])
         return found
 
+    def ended_before(self, case: int, moment: datetime) -> datetime | None:
+        """When the case had ended then; None: it had not."""
+        steps = [step for step in self.journal[case] if step["at"] <= moment]
+        return steps[-1]["at"] if steps and steps[-1]["to_status"] == "resolved" else None
+
     def letters_at(self, door: Door) -> list[DeadLetter]:
         """Waiting and replayed."""
         return [kept.letter for kept in self.letters.values() if kept.letter.door == door]
@@ -79,12 +89,26 @@ async def gathered(world: World) -> Facts:
         await pool.fetch("SELECT * FROM outbound ORDER BY seq"),
         {str(row["id"]): row for row in await pool.fetch("SELECT * FROM bulks")},
         await kept_letters(stage),
+        await pool.fetch("SELECT * FROM appeals ORDER BY id"),
+        await _journal(world),
+        await pool.fetch("SELECT * FROM identities ORDER BY id"),
+        datetime.fromtimestamp(stage.clock.now_ms() / 1000, UTC),
     )
     for house, one in world.messengers.items():
         for posted in one.taken:
-            facts.seen[posted.text].append((*house, posted.chat_id))
             facts.screens[(*house, posted.chat_id)].append(posted.text)
+    for place, texts in facts.screens.items():
+        del texts[: world.oracle.shown.get(place, 0)]  # what the customer saw before they were erased
+        for text in texts:
+            facts.seen[text].append(place)
     return facts
+
+
+async def _journal(world: World) -> dict[int, list[asyncpg.Record]]:
+    found: dict[int, list[asyncpg.Record]] = defaultdict(list)
+    for row in await world.stage.pool.fetch("SELECT * FROM appeal_events ORDER BY id"):
+        found[row["appeal_id"]].append(row)
+    return found
 
 
 def place_of(row: Any) -> Place:

@@ -29,6 +29,8 @@ SETTINGS = OrchestratorSettings(
     delivery_attempts=4,
     operator_pause_seconds=200,
     hand_off_seconds=200,
+    reopen_seconds=400,
+    auto_close_seconds=700,
 )
 #: What is drawn for each example.
 COLLECTING = SETTINGS.model_copy(update={"in_flight": "collect"})
@@ -105,9 +107,9 @@ class HubProcess:
         while (await chats.collect(self._clock.now_ms())).more:
             pass
 
-    async def gather(self) -> None:
+    async def gather(self, most: int = 10) -> None:
         """Make turns of the batches that are due."""
-        await self._serve(self._batches)
+        await self._serve(self._batches, most)
 
     async def accept_listed(self) -> None:
         """Take what was pushed to queue:outgoing into the outbox."""
@@ -141,7 +143,7 @@ class HubProcess:
         await self.relay()
         await self.send()
 
-    async def _serve(self, dispatcher: Dispatcher) -> None:
-        taken = await dispatcher._chats.take(self._clock.now_ms(), 10)
+    async def _serve(self, dispatcher: Dispatcher, most: int = 10) -> None:
+        taken = await dispatcher._chats.take(self._clock.now_ms(), most)
         for lease in taken.leases:
             await dispatcher._serve(lease)

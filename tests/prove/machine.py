@@ -78,7 +78,7 @@ class Machine(Operators):
 
     # --- servers ----------------------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([1, 20, 60, 130, 301]))
+    @rule(seconds=st.sampled_from([1, 20, 60, 130, 301, 701]))
     def time_passes(self, seconds: int) -> None:
         self.run(self.stage.pass_time(seconds))
 

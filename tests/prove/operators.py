@@ -3,21 +3,27 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.prove import bulks, doubts, letters
+from tests.prove import bulks, cases, doubts, letters, people
+from tests.prove.cases import Status
 from tests.prove.doubts import Deed
 from tests.prove.fuse import Cut
-from tests.prove.ground import ANY, HOUSE, PLACES, SOME, TELEGRAMS, WHERE, WHO, Ground
+from tests.prove.ground import ANY, HOUSE, PLACES, SOME, TELEGRAMS, WHERE, WHO, Ground, cuts
 from tests.prove.letters import DOORS, Door
 from tests.prove.messenger import TELEGRAM, House, Mood, Place
 
 DEED: st.SearchStrategy[Deed] = st.sampled_from(["settle", "resend"])
 DOOR: st.SearchStrategy[Door] = st.sampled_from(DOORS)
+STATUS: st.SearchStrategy[Status] = st.sampled_from(
+    ["open", "waiting_client", "snoozed", "resolved", "resolved"]
+)
+#: Whoever stalls here holds all locks of a client, and others wait.
+BROKEN = cuts(40, st.sampled_from(["kill", "lose"]))
 #: The messenger does not tell.
 SILENT: st.SearchStrategy[Mood] = st.sampled_from(["mute", "deaf"])
 
 
 class Operators(Ground):
-    """Bulks, cancelling, what is in doubt, dead letters."""
+    """Bulks, cancelling, what is in doubt, dead letters, cases, who is who."""
 
     @rule(who=WHO, house=HOUSE, key=st.integers(1, 2), cut=SOME)
     def a_bulk_is_sent(self, who: int, house: House, key: int, cut: Cut | None) -> None:
@@ -56,6 +62,16 @@ class Operators(Ground):
         self.run(letters.replay(self.world, who, which, cut))
 
     @precondition(lambda self: not self.stage.redis.away)
+    @rule(who=WHO, where=WHERE, cut=SOME)
+    def a_refused_message_is_let_go(self, who: int, where: Place, cut: Cut | None) -> None:
+        self.run(self.world.schedule(who, where, 1, None))
+        self.run(self.stage.pass_time(2))
+        self.world.messengers[where[:2]].feel("refusing")
+        self.run(self.world.work(who, lambda hub: hub.leave(), None))
+        self.world.messengers[where[:2]].recover()
+        self.run(letters.replay(self.world, who, -1, cut))
+
+    @precondition(lambda self: not self.stage.redis.away)
     @rule(who=WHO, door=DOOR, cut=SOME)
     def all_letters_are_replayed(self, who: int, door: Door, cut: Cut | None) -> None:
         self.run(letters.replay_all(self.world, who, door, cut))
@@ -70,3 +86,40 @@ class Operators(Ground):
     @rule(who=WHO, which=ANY, cut=SOME)
     def a_letter_is_purged(self, who: int, which: int, cut: Cut | None) -> None:
         self.run(letters.purge(self.world, who, which, cut))
+
+    @rule(who=WHO, which=ANY, status=STATUS, cut=SOME)
+    def an_operator_changes_a_case(self, who: int, which: int, status: Status, cut: Cut | None) -> None:
+        self.run(cases.change(self.world, who, which, status, cut))
+
+    @rule()
+    def two_chats_become_turns_at_once(self) -> None:
+        for place in PLACES[:2]:
+            said = self.world.oracle.says(place, "message", self.stage.clock.now_ms())
+            self.run(self.world.deliver([said]))
+        self.do(0, lambda hub: hub.collect(hub.incoming), None)
+        self.run(self.stage.pass_time(21))
+        self.run(self.world.both(lambda hub: hub.gather(1)))
+
+    @rule(who=WHO, first=WHERE, second=WHERE, cut=BROKEN)
+    def two_clients_are_merged(self, who: int, first: Place, second: Place, cut: Cut | None) -> None:
+        self._both_write(who, first, second)
+        self.run(people.merge(self.world, who, (first, second), cut))
+        self._both_write(who, first, second)
+
+    @precondition(lambda self: self.world.oracle.merged)
+    @rule(who=WHO, cut=BROKEN)
+    def a_merge_is_undone(self, who: int, cut: Cut | None) -> None:
+        self.run(people.separate(self.world, who, cut))
+
+    def _both_write(self, who: int, *places: Place) -> None:
+        for place in places:
+            said = self.world.oracle.says(place, "message", self.stage.clock.now_ms())
+            self.run(self.world.deliver([said]))
+        self.do(who, lambda hub: hub.collect(hub.incoming), None)
+        self.run(self.stage.pass_time(21))
+        self.do(who, lambda hub: hub.gather(), None)
+
+    @precondition(lambda self: not self.stage.redis.away)
+    @rule(who=WHO, which=ANY, cut=BROKEN)
+    def a_client_is_erased(self, who: int, which: int, cut: Cut | None) -> None:
+        self.run(people.erase(self.world, who, which, cut))

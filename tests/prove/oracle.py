@@ -1,6 +1,6 @@
 """What must come of what the customers did: a plain record, and the questions it answers."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -55,6 +55,16 @@ class Oracle:
     #: Words that an operator let go once more: they come late.
     again: set[str] = field(default_factory=set)
     bulks: dict[str, list[tuple[Place, str]]] = field(default_factory=dict)
+    #: Somebody has merged clients: their cases have two histories.
+    merged: bool = False
+    #: Which client a customer was first, and the merges that stand: {id: (winner, loser)}.
+    born: dict[Place, int] = field(default_factory=dict)
+    merges: dict[int, tuple[int, int]] = field(default_factory=dict)
+    #: What clients had said, and was said to them, before they were erased, and how much they saw of us.
+    gone: list[Event] = field(default_factory=list)
+    unsaid: set[str] = field(default_factory=set)
+    unbulked: set[tuple[str, Place]] = field(default_factory=set)
+    shown: dict[Place, int] = field(default_factory=dict)
     #: Dead letters by id: their payload when it was first seen, and what was written in its place.
     letters: dict[str, bytes] = field(default_factory=dict)
     purged: set[str] = field(default_factory=set)
@@ -94,7 +104,7 @@ class Oracle:
 
     def says(self, place: Place, kind: Kind, now_ms: int) -> Event:
         """A customer or an operator says something new; its words are its name."""
-        name = f"c{next(self._numbers)}"
+        name = f"c{next(self._numbers):04}"
         return self.happens(place, kind, name, name, now_ms)
 
     def kept_back(self, event: Event) -> Event:
@@ -121,17 +131,49 @@ class Oracle:
         self.promised.append((place, words))
         self.deliveries[told["delivery_id"]] = words
 
+    def owners(self) -> dict[Place, int]:
+        """Which client a customer is by now."""
+        into = {loser: winner for winner, loser in self.merges.values()}
+        owners = dict(self.born)
+        for place, owner in owners.items():
+            while owner in into:
+                owner = into[owner]
+            owners[place] = owner
+        return owners
+
+    def forget(self, places: set[Place], words: set[str]) -> None:
+        """The client of these places is erased. What their messengers still deliver of before is no news."""
+        self.gone += [event for event in self.events if event.place in places and event not in self.gone]
+        self.unsaid |= words
+        self.promised = [one for one in self.promised if one[0] not in places]
+        self.listed = [one for one in self.listed if one[0] not in places]
+        for place in places:
+            self.born.pop(place, None)
+
+    def forget_letters(self, still_there: Collection[str], places: set[Place]) -> None:
+        """Letters that are about these places have to be gone."""
+        for number in [one for one in self.letters if one not in still_there and one not in self.purged]:
+            if self._is_about(number, places):
+                payload = self.letters.pop(number)
+                if payload in self.garbage:
+                    self.garbage.remove(payload)
+
+    def _is_about(self, number: str, places: set[Place]) -> bool:
+        mended = any(event.place in places for event in self.mended.get(number, []))
+        words = self.letters[number].decode(errors="replace")
+        return mended or any(f"to {' '.join(place)}" in words or place[2] in words for place in places)
+
     def undelivered(self) -> list[Event]:
         """What the messengers would deliver again."""
         return [event for event in self.events if event.accepted is None]
 
     def said(self, *kinds: Kind) -> list[Event]:
-        """What was said in these ways, whether it arrived or not."""
-        return [event for event in self.events if event.kind in kinds]
+        """What was said in these ways and is to be known, whether it arrived or not."""
+        return [event for event in self.events if event.kind in kinds and event not in self.gone]
 
     def changeable(self) -> list[Event]:
         """Messages that were not taken back."""
-        gone = {event.target for event in self.said("delete")}
+        gone = {event.target for event in (*self.said("delete"), *self.gone)}
         return [event for event in self.said(*ASKED) if event.target not in gone]
 
     def fates(self) -> dict[str, Fate]:

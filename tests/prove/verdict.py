@@ -1,12 +1,19 @@
 """All promises at once: recovered, then asked."""
 
-from tests.prove import bulks, checks_in, checks_letters, checks_out
+from tests.prove import bulks, cases, checks_in, checks_letters, checks_out, people
 from tests.prove.balance import balance
 from tests.prove.facts import gathered
 from tests.prove.recovery import recover
 from tests.prove.world import World
 
-_CHECKS = (*checks_in.CHECKS, *checks_out.CHECKS, *checks_letters.CHECKS, *bulks.CHECKS)
+_CHECKS = (
+    *checks_in.CHECKS,
+    *checks_out.CHECKS,
+    *checks_letters.CHECKS,
+    *bulks.CHECKS,
+    *cases.CHECKS,
+    *people.CHECKS,
+)
 
 
 async def hold_to_the_promises(world: World) -> None:

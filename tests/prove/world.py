@@ -160,6 +160,10 @@ class World:
         finally:
             process.fuse.arm(None)
 
+    async def both(self, work: Work) -> None:
+        """Both orchestrators do it at the same time."""
+        await asyncio.gather(self.do(0, work, None), self.do(1, work, None))
+
     async def work(self, number: int, work: Work, cut: Cut | None) -> None:
         """Some work that may send; the AI must say nothing in a conversation that a person has."""
         before = await look(self.stage, self.messengers)
