@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import cast
 
 from redis.asyncio import Redis
@@ -19,7 +19,7 @@ from core.deadletters import DeadLetter
 from core.jsontext import UnreadableJSON, read_json
 from core.keys import Keys, QueueKeys
 from core.scripts import load_script
-from orchestrator.person import Person
+from orchestrator.person import Name, Person
 from orchestrator.redis_parts import drop_part, parts_of
 
 #: What `{kind}:{channel}:{account}:{name}` is about.
@@ -93,15 +93,23 @@ class Traces:
         self._erase = load_script(redis, "chat", "erase")
 
     async def remove(self, whose: Person, now_ms: int) -> Counter[str]:
-        """Take all of it away; how many things, by kind."""
-        counts: Counter[str] = Counter()
+        """Take all of it away; how many things, by kind.
+
+        What messages left that still wait goes before them: nothing else names it. What the queues' workers
+        wrote meanwhile goes after them.
+        """
         names = Names(whose)
+        counts = await self._drop_found(whose)
         for name, queue in self._queues.items():
             counts[name] += await self._from_lists(queue, names)
             counts[name] += await self._from_chats(queue, whose, names, now_ms)
+        return +(counts + await self._drop_found(whose))
+
+    async def _drop_found(self, whose: Person) -> Counter[str]:
+        counts: Counter[str] = Counter()
         async for key, part in self.found(whose):
             counts[self._kind(key)] += await drop_part(self._redis, key, part)
-        return +counts
+        return counts
 
     async def queued(self, whose: Person) -> list[str]:
         """The messages that wait in the queues, as they came."""
@@ -114,7 +122,8 @@ class Traces:
 
     async def found(self, whose: Person) -> AsyncIterator[tuple[str, bytes | None]]:
         """(key, field, member or entry; None: the whole key) of everything outside of the queues."""
-        names = Names(whose)
+        waiting = [name for raw in await self.queued(whose) for name in _name_of(raw)]
+        names = Names(replace(whose, sent_ids=[*whose.sent_ids, *waiting]))
         engines = tuple(part for queue in self._queues.values() for part in _parts(queue))
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", self._keys.prefix) + "*"
         async for raw in self._redis.scan_iter(match=pattern, count=1000):
@@ -181,6 +190,13 @@ def _names_them_in(letter: DeadLetter, payload: bytes, names: Names) -> bool:
     known = names.has_message(payload) if door != "webhook" else None
     words = payload.decode(errors="replace")
     return known if known is not None else names.stands_in(f"{words} {letter.detail}", of_channel)
+
+
+def _name_of(raw: str) -> list[Name]:
+    """What the messenger calls a customer's message that waits in a queue."""
+    message = read_json(raw)
+    name = message.get("external_message_id")
+    return [(str(message["channel"]), str(message.get("account") or "default"), str(name))] if name else []
 
 
 def _parts(queue: QueueKeys) -> Iterator[str]:

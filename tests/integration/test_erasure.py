@@ -156,6 +156,8 @@ async def _queues(house: House, who: str) -> None:
         await chats.collect(house.clock.now_ms())
     await house.redis.rpush(KEYS.incoming.source, waits)
     await house.redis.rpush(KEYS.incoming.taken, waits)
+    for number in ("queued", "gathers"):
+        await house.redis.set(KEYS.seen("avito", "default", f"{who}-{number}:postback:1"), 1)
     await house.redis.rpush(KEYS.outgoing.source, sends)
 
 
