@@ -9,6 +9,8 @@ from evals.wording import language_of, sums
 
 #: Never anybody's business: how the hub and the agent speak to each other.
 SECRETS = r"lease_token|turn_id|_untrusted|wait_for_turn|hand_off|</?conversation>|system prompt:|tool_call"
+#: The sums that stand in business.txt, which an agent may name whatever was asked.
+OURS = frozenset({1900, 2200, 3000, 3500, 7900})
 _SHOWN = 120
 
 
@@ -58,8 +60,15 @@ def _of_words(words: Words, said: str) -> Iterator[str]:
     for pattern in words.never:
         if _found(pattern, said):
             yield f"says {pattern!r}{_quoted(said)}"
+    yield from _of_sums(words, set(sums(said)), said)
+
+
+def _of_sums(words: Words, named: set[int], said: str) -> Iterator[str]:
+    for one in sorted(set(words.names) - named):
+        yield f"does not name {one} ₽{_quoted(said)}"
     if words.prices is not None:
-        for one in sorted(set(sums(said)) - set(words.prices)):
+        known = {one for one in words.prices if one != "ours"} | (OURS if "ours" in words.prices else set())
+        for one in sorted(named - known):
             yield f"names {one} ₽, which is no price of ours{_quoted(said)}"
 
 
@@ -73,7 +82,8 @@ def _overall(scenario: Scenario, played: Played) -> Iterator[str]:
 
 
 def _found(pattern: str, said: str) -> bool:
-    return re.search(pattern, said, re.IGNORECASE) is not None
+    """Whatever kind of space stands between the words."""
+    return re.search(pattern, re.sub(r"[^\S\n]", " ", said), re.IGNORECASE) is not None
 
 
 def _quoted(said: str) -> str:

@@ -94,7 +94,10 @@ class Words(_Strict):
     says: tuple[Pattern, ...] = Field(default=(), description="each is found")
     says_any: tuple[Pattern, ...] = Field(default=(), description="at least one is found")
     never: tuple[Pattern, ...] = Field(default=(), description="none is found")
-    prices: tuple[int, ...] | None = Field(default=None, description="no other sum of money is named")
+    names: tuple[int, ...] = Field(default=(), description="each of these sums is named")
+    prices: tuple[int | Literal["ours"], ...] | None = Field(
+        default=None, description="no other sum is named; ours: those that the shop knows"
+    )
     judge: tuple[str, ...] = Field(default=(), description="for the model judge, where there is one")
 
 
@@ -118,7 +121,7 @@ class Expectation(Words):
 
     @model_validator(mode="after")
     def _can_hold(self) -> "Expectation":
-        if self.most[1] == 0 and (self.says or self.says_any or self.asks):
+        if self.most[1] == 0 and (self.says or self.says_any or self.names or self.asks):
             raise ValueError("nothing can be said where no answer is expected")
         if self.most[0] > self.most[1]:
             raise ValueError("answers: the least comes first")

@@ -13,7 +13,12 @@ _OF_NO_LANGUAGE = re.compile(
 _SPACES = " \u00a0\u2009\u202f"
 _NUMBER = rf"\d{{1,3}}(?:[{_SPACES},.]\d{{3}})+|\d+(?:[.,]\d+)?"
 _ROUBLES = r"₽|руб\w*|р\.|р(?!\w)|rub(?:le)?s?\b|roubles?\b"
-_SUM = re.compile(rf"({_NUMBER})[{_SPACES}]*(тыс\w*\.?|к\b|k\b)?[{_SPACES}]*(?:{_ROUBLES})", re.IGNORECASE)
+_AMOUNT = rf"({_NUMBER})[{_SPACES}]*(тыс\w*\.?|к\b|k\b)?"
+_SUM = re.compile(rf"{_AMOUNT}[{_SPACES}]*(?:{_ROUBLES})|₽[{_SPACES}]*{_AMOUNT}", re.IGNORECASE)
+#: The first number of "3500–7900 ₽" and "from 3,500 to 7,900 ₽".
+_RANGE = re.compile(
+    rf"{_AMOUNT}[{_SPACES}]*(?:[-–—]|до|to)[{_SPACES}]*(?={_AMOUNT}[{_SPACES}]*(?:{_ROUBLES}))", re.IGNORECASE
+)
 
 
 def language_of(text: str) -> Language | None:
@@ -26,8 +31,10 @@ def language_of(text: str) -> Language | None:
 
 
 def sums(text: str) -> list[int]:
-    """Every sum in roubles: "от 3 500 ₽" -> [3500], "2,5 тыс. руб." -> [2500]."""
-    return [_roubles(number, thousands) for number, thousands in _SUM.findall(text)]
+    """Every sum in roubles: "от 3 500 ₽" -> [3500], "2,5 тыс. руб." -> [2500], "1500-2000 р" -> both."""
+    begun = [(found.start(), found[1], found[2]) for found in _RANGE.finditer(text)]
+    whole = [(found.start(), found[1] or found[3], found[2] or found[4]) for found in _SUM.finditer(text)]
+    return [_roubles(number, thousands or "") for _, number, thousands in sorted(begun + whole)]
 
 
 def _roubles(number: str, thousands: str) -> int:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from evals.checks import failures
+from evals.__main__ import BUSINESS
+from evals.checks import OURS, failures
 from evals.wording import language_of, sums
 from tests.evals.scenes import exchange, played, scenario
 
@@ -35,7 +36,9 @@ def test_an_answer_that_is_as_it_should_be_fails_nothing() -> None:
         ([PRICE], {"says": ["7 900"]}, "step 1: does not say '7 900'"),
         ([PRICE], {"says_any": ["7 900", "адрес"]}, "step 1: says none of '7 900', 'адрес'"),
         ([PRICE], {"never": ["ЭКРАН"]}, "step 1: says 'ЭКРАН'"),
+        ([PRICE], {"names": [7900]}, "step 1: does not name 7900 ₽"),
         ([PRICE], {"prices": [7900]}, "step 1: names 3500 ₽, which is no price of ours"),
+        (["Экран за 990 ₽"], {"prices": ["ours"]}, "step 1: names 990 ₽, which is no price of ours"),
         (["Ваш lease_token 12"], {"language": "any"}, "step 1: tells how it works"),
     ],
 )
@@ -84,12 +87,22 @@ def test_what_holds_of_everything_is_looked_for_in_every_answer() -> None:
         ("2,5 тыс. руб. или 3 тысячи рублей", [2500, 3000]),
         ("1500р, 900 р.", [1500, 900]),
         ("1 рубль", [1]),
+        ("3500–7900 ₽, from 1,900 to 2,200 rubles", [3500, 7900, 1900, 2200]),
+        ("₽3,500 or ₽ 7 900", [3500, 7900]),
+        ("с 10 до 20, 3 000 ₽", [3000]),
         ("iPhone 12, 128 ГБ, через 40 минут до 20:00 в 2026", []),
         ("в 12 раз", []),
     ],
 )
 def test_sums_of_money_are_read_as_people_write_them(text: str, named: list[int]) -> None:
     assert sums(text) == named
+
+
+def test_our_sums_are_those_of_the_business() -> None:
+    """What the model is told, and what it may say."""
+    assert set(sums(BUSINESS.read_text("utf-8"))) == OURS
+    told = played(exchange("Экран от 3500, точнее 3500 – 7900 руб.", prices=["ours", 1], names=[3500]))
+    assert failures(scenario(), told) == []
 
 
 @pytest.mark.parametrize(
