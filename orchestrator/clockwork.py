@@ -17,6 +17,7 @@ from orchestrator.clients import chat_key
 from orchestrator.rules import Rules
 from orchestrator.store.pool import Pool
 from orchestrator.store.queries import sql
+from orchestrator.takeover import resume_case
 
 _AT_ONCE = 200
 _SWEEP_SECONDS = 1.0
@@ -52,14 +53,13 @@ class Clockwork:
             await self._step(row["id"], Step("wake", _TIMER), now, if_still=("appeal_is_due", now))
 
     async def _give_back(self, now: datetime) -> int:
-        rows = await self._pool.fetch(sql("appeals_given_back"), now, _AT_ONCE, None)
-        for row in rows:
+        given_back = 0
+        for row in await self._pool.fetch(sql("appeals_to_look_at"), now, _AT_ONCE):
             key = chat_key(row["channel"], row["account"], row["external_chat_id"])
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(sql("lock_keys"), [key])
-                if await connection.fetch(sql("appeals_given_back"), now, 1, row["id"]):
-                    await change(connection, row["id"], Step("pause_ends", _TIMER), now)
-        return len(rows)
+                given_back += await resume_case(connection, row["id"], Step("pause_ends", _TIMER), now)
+        return given_back
 
     async def _close_resting(self, now: datetime) -> None:
         if self._rules.auto_close_after is None:

@@ -10,7 +10,7 @@ Everything here runs under the lock of the chat, and the channels are told after
 
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from orchestrator.appeal_changes import Step, change
 from orchestrator.appeal_states import Event
@@ -28,6 +28,7 @@ _EVENTS: dict[str, Event] = {
     "command": "pause",
 }
 OPERATOR = "operator"
+_LOOK_AGAIN = timedelta(minutes=5)
 
 
 async def take_over(connection: Connection, chat: Chat, grounds: Grounds, now: datetime) -> Pause:
@@ -49,9 +50,18 @@ async def give_back(
     pause = ended(known, by=by, now=now)
     await put_pause(connection, pause)
     appeal_id = await _case_of(connection, chat)
-    if appeal_id is not None and await _is_given_back(connection, appeal_id, now):
-        await change(connection, appeal_id, Step("resume", by, reason), now)
+    if appeal_id is not None:
+        await resume_case(connection, appeal_id, Step("resume", by, reason), now)
     return pause
+
+
+async def resume_case(connection: Connection, appeal_id: int, step: Step, now: datetime) -> bool:
+    """Do the step if no person has a conversation of the case any more; else say when to look again."""
+    if await connection.fetchval(sql("appeal_is_given_back"), appeal_id, now):
+        await change(connection, appeal_id, step, now)
+        return True
+    await connection.execute(sql("look_again"), appeal_id, now, now + _LOOK_AGAIN)
+    return False
 
 
 async def operator_wrote(
@@ -124,8 +134,3 @@ async def _case_of(connection: Connection, chat: Chat) -> int | None:
     """The open case that is spoken of in a chat."""
     row = await connection.fetchrow(sql("whose_chat"), *chat)
     return row["appeal_id"] if row is not None else None
-
-
-async def _is_given_back(connection: Connection, appeal_id: int, now: datetime) -> bool:
-    """Whether the case was with a person, and no pause of its conversations is left."""
-    return bool(await connection.fetch(sql("appeals_given_back"), now, 1, appeal_id))

@@ -19,7 +19,7 @@ WITH wanted AS (
     ) AS latest
 ), touched AS (
     UPDATE appeals AS a
-    SET external_chat_id = w.external_chat_id, updated_at = $9,
+    SET external_chat_id = w.external_chat_id, updated_at = $9, look_again_at = 'epoch',
         status = CASE WHEN w.in_pause OR a.status = 'handed_off' THEN 'handed_off' ELSE 'open' END,
         snoozed_until = NULL, closed_at = NULL, close_reason = NULL,
         reopened_at = CASE WHEN w.before = 'resolved' THEN $9 ELSE a.reopened_at END,
@@ -95,7 +95,7 @@ SELECT status FROM appeals WHERE id = $1 FOR NO KEY UPDATE
 -- The journal has it in the same breath. $2 before, $3 after, $4 event, $5 who, $6 why, $7 now, $8 snoozed until.
 WITH changed AS (
     UPDATE appeals AS a
-    SET status = $3, updated_at = $7, snoozed_until = $8,
+    SET status = $3, updated_at = $7, snoozed_until = $8, look_again_at = 'epoch',
         closed_at = CASE WHEN $3 = 'resolved' THEN coalesce(a.closed_at, $7) END,
         close_reason = CASE WHEN $3 = 'resolved' THEN coalesce(a.close_reason, $6) END,
         reopened_at = CASE WHEN $2 = 'resolved' AND $3 <> 'resolved' THEN $7 ELSE a.reopened_at END,
@@ -167,18 +167,33 @@ SELECT EXISTS (
     )
 )
 
--- name: appeals_given_back
--- Handed off, and no person has any of their conversations any more. $3: this one only.
-SELECT a.id, a.channel, a.account, a.external_chat_id FROM appeals AS a
-WHERE a.status = 'handed_off' AND ($3::bigint IS NULL OR a.id = $3) AND NOT EXISTS (
+-- name: appeals_to_look_at
+-- With a person, and one of their pauses may be over.
+SELECT id, channel, account, external_chat_id FROM appeals
+WHERE status = 'handed_off' AND look_again_at <= $1 ORDER BY look_again_at LIMIT $2
+
+-- name: appeal_is_given_back
+-- Handed off, and no person has any of its conversations any more.
+SELECT EXISTS (SELECT FROM appeals AS a WHERE a.id = $1 AND a.status = 'handed_off') AND NOT EXISTS (
     SELECT FROM (
-        SELECT a.channel, a.account, a.external_chat_id
-        UNION SELECT m.channel, m.account, m.external_chat_id FROM messages_history AS m WHERE m.appeal_id = a.id
+        SELECT a.channel, a.account, a.external_chat_id FROM appeals AS a WHERE a.id = $1
+        UNION SELECT m.channel, m.account, m.external_chat_id FROM messages_history AS m WHERE m.appeal_id = $1
     ) AS chat
     JOIN pauses AS p USING (channel, account, external_chat_id)
-    WHERE p.ended_at IS NULL AND (p.until IS NULL OR p.until > $1)
+    WHERE p.ended_at IS NULL AND (p.until IS NULL OR p.until > $2)
 )
-ORDER BY a.id LIMIT $2
+
+-- name: look_again
+-- When the next of its pauses ends, and at $3 at the latest: conversations go to other cases in merges.
+UPDATE appeals SET look_again_at = least($3::timestamptz, (
+    SELECT min(p.until) FROM (
+        SELECT a.channel, a.account, a.external_chat_id FROM appeals AS a WHERE a.id = $1
+        UNION SELECT m.channel, m.account, m.external_chat_id FROM messages_history AS m WHERE m.appeal_id = $1
+    ) AS chat
+    JOIN pauses AS p USING (channel, account, external_chat_id)
+    WHERE p.ended_at IS NULL AND p.until > $2
+))
+WHERE id = $1
 
 -- name: move_appeal
 -- A closed one stays where it is.
