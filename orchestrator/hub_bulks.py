@@ -15,6 +15,7 @@ from orchestrator.hub_parts import HubParts
 from orchestrator.store import bulks
 from orchestrator.store.bulks import Asked, Progress
 from orchestrator.store.errors import Unstorable, only_storable
+from orchestrator.store.pool import Pool
 
 BULK_MAX = 10_000
 #: Refused chats that an answer names; the rest are counted.
@@ -127,6 +128,16 @@ class BulkDesk:
         account = await self._accounts.account(given.channel, given.account)
         items = list(zip(given.chat_ids, texts, strict=True))
         return Asked(bulk_id, given.channel, account, items, by=_caller())
+
+
+async def no_such_delivery(pool: Pool, asked: UUID) -> NotFound:
+    """What to answer to whoever asks for a delivery that there is not: it may be a bulk."""
+    if await bulks.get_bulk(pool, asked) is None:
+        return NotFound("There is no such delivery.")
+    return NotFound(
+        "This id is of a bulk: get_bulk (GET /api/bulks/{bulk_id}) tells how far it is. "
+        "Its messages are deliveries of their own."
+    )
 
 
 def _id(bulk_id: str) -> UUID:

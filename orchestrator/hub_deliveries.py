@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from core.auth import demand_operator
 from core.errors import NotFound, Rejected
 from core.operations import Arguments, Operation, asking
+from orchestrator.hub_bulks import no_such_delivery
 from orchestrator.hub_models import Delivery
 from orchestrator.hub_parts import HubParts
 from orchestrator.hub_views import delivery_view
@@ -116,7 +117,7 @@ class DeliveryDesk:
         """Raises: NotFound, or Rejected with the state it is in."""
         found = await get_delivery(self._pool, delivery_id)
         if found is None:
-            raise NotFound("There is no such delivery.")
+            raise await no_such_delivery(self._pool, delivery_id)
         raise Rejected(f"{why}: its state is {found.state}.")
 
 

@@ -15,6 +15,7 @@ from core.registry import CHANNEL_NAMES
 from orchestrator import turns
 from orchestrator.account_names import AccountNames
 from orchestrator.hub_arguments import ReplyArguments, SendArguments
+from orchestrator.hub_bulks import no_such_delivery
 from orchestrator.hub_models import Delivery, Queued, ReplyResult
 from orchestrator.hub_parts import HubParts
 from orchestrator.hub_views import delivery_view, history_line, lease_of, message_view, token_of
@@ -188,11 +189,12 @@ class Writing:
     ) -> Delivery:
         """Look up what became of a message that was sent or queued."""
         try:
-            found = await outbound.get_delivery(self._pool, UUID(delivery_id))
+            asked = UUID(delivery_id)
         except ValueError as error:
             raise NotFound("There is no such delivery.") from error
+        found = await outbound.get_delivery(self._pool, asked)
         if found is None:
-            raise NotFound("There is no such delivery.")
+            raise await no_such_delivery(self._pool, asked)
         return delivery_view(found)
 
     def _unknown(self, channel: str) -> Rejected:

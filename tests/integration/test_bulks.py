@@ -95,6 +95,22 @@ async def test_a_bulk_that_nobody_knows_is_not_found(agents: Agents) -> None:
             await as_operator(agents, "cancel_bulk", bulk_id=bulk_id)
 
 
+async def test_who_takes_a_bulk_for_a_delivery_is_told_where_to_ask(agents: Agents) -> None:
+    bulk_id = (await bulk(agents, "c0"))["bulk_id"]
+
+    with pytest.raises(NotFound, match="get_bulk"):
+        await agents.call("get_delivery", delivery_id=bulk_id)
+    for name, more in (
+        ("cancel_delivery", {}),
+        ("settle_delivery", {"outcome": "sent"}),
+        ("resend_delivery", {}),
+    ):
+        with pytest.raises(NotFound, match="get_bulk"):
+            await as_operator(agents, name, delivery_id=bulk_id, **more)
+    with pytest.raises(NotFound, match="no such delivery"):
+        await agents.call("get_delivery", delivery_id=str(uuid4()))
+
+
 @pytest.mark.promise("bulk")
 async def test_a_bulk_tells_how_far_it_is(redis_url: str, database_url: str) -> None:
     async with delivering.opened(redis_url, database_url) as post:
