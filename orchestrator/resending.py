@@ -56,7 +56,7 @@ class Resending:
         if delivery.state not in _STUCK:
             return Way("", is_new=False)
         if delivery.is_settled:
-            raise Rejected("An operator has settled it: its id sends nothing more. Purge the letter.")
+            raise _settled()
         now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
         await self._pool.fetchval(sql("resend_outbound"), delivery.id, now)
         await self._bell.ring()
@@ -68,6 +68,8 @@ class Resending:
         before = await self._delivery_of(letter)
         if before is None or letter.reason == _ANOTHERS:
             return _named(letter, message)
+        if before.is_settled:
+            raise _settled()
         if _is(before, message):
             return message.model_copy(update={"id": before.id})
         if before.state == "unknown":
@@ -85,6 +87,10 @@ class Resending:
         except Rejected:
             return None
         return await outbound.get_delivery(self._pool, message.id)
+
+
+def _settled() -> Rejected:
+    return Rejected("An operator has settled it: its letter sends nothing more. Purge the letter.")
 
 
 def _is(delivery: Delivery, message: OutgoingMessage) -> bool:

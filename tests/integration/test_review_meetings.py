@@ -62,6 +62,8 @@ async def test_the_letter_of_a_settled_message_sends_nothing(letters: Office, de
     else:
         with pytest.raises(Rejected, match="settled"):
             await letters.change("replay", letter_id)
+        with pytest.raises(Rejected, match="settled"):
+            await letters.change("edit", letter_id, payload=outgoing("Другое").model_dump_json())
 
     assert await state_of(letters, message) == before
 
