@@ -133,7 +133,7 @@ class TurnDesk:
             await self._writing.catch_up(lease, turn)
         seen = self._writing.seen(message_id)
         outcome = await turns.commit_silence(self._pool, lease, seen=seen, now=self._parts.now())
-        log.info("turn_skipped", turn=turn_id, reason=reason, outcome=type(outcome).__name__)
+        log.info("turn_skipped", turn=turn_id, explained=bool(reason), outcome=type(outcome).__name__)
         return await self._writing.result(lease, outcome)
 
     async def _extend(self, turn_id: TurnArgument, lease_token: TokenArgument) -> TurnState:

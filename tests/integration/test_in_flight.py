@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.keys import Keys
 from orchestrator.history import messages_of_turn
@@ -256,6 +257,21 @@ async def test_collect_still_tells_what_changed_in_the_turn_itself(collecting: A
     assert (refused["status"], said(refused, "new_messages")) == ("superseded", ["Батарея?"])
     assert (await collecting.reply(turn | {"lease_token": refused["lease_token"]}))["status"] == "queued"
     assert said(await collecting.turn()) == ["и ещё"]
+
+
+@pytest.mark.promise("no-secrets")
+async def test_what_an_agent_says_of_a_customer_stands_in_no_log(agents: Agents) -> None:
+    """An agent's reason may quote a customer, and a log outlives an erasure."""
+    await agents.customer("Экран?")
+    await agents.customer("Батарея?", chat="other")
+    skipped, handed = [await agents.turn() for _ in range(2)]
+
+    with capture_logs() as logs:
+        await agents.call("skip_turn", **lease(skipped), reason="Анна просила не отвечать")
+        await agents.call("hand_off", **lease(handed), reason="Анна сердится")
+
+    assert {"turn_skipped", "turn_handed_off"} <= {entry["event"] for entry in logs}
+    assert "Анна" not in str(logs)
 
 
 @pytest.mark.promise("in-flight")
