@@ -40,7 +40,8 @@ async def cancel_bulk(world: World, number: int, bulk_id: str, cut: Cut | None) 
 async def cancel_message(world: World, number: int, delivery_id: str, cut: Cut | None) -> None:
     """Once that is told, nobody sees it."""
     told = await world.do(number, lambda hub: hub.order("cancel_delivery", delivery_id=delivery_id), cut)
-    if told is not None and told["state"] == "cancelled":
+    if told is not None:
+        assert told["state"] == "cancelled", f"cancel: it was accepted, and the message is {told['state']}"
         world.oracle.cancelled.add(world.oracle.deliveries[delivery_id])
 
 

@@ -27,11 +27,12 @@ class Operators(Ground):
 
     @rule(who=WHO, house=HOUSE, key=st.integers(1, 2), cut=SOME)
     def a_bulk_is_sent(self, who: int, house: House, key: int, cut: Cut | None) -> None:
-        chats = [place[2] for place in PLACES if place[:2] == house]
-        self.run(bulks.send_bulk(self.world, who, house, chats, key, cut))
+        places = [place for place in PLACES if place[:2] == house]
+        self._all_write(who, *places)
+        self.run(bulks.send_bulk(self.world, who, house, [place[2] for place in places], key, cut))
 
     @precondition(lambda self: self.world.oracle.bulks)
-    @rule(who=WHO, which=ANY, cut=SOME)
+    @rule(who=WHO, which=st.sampled_from([-1, 0, 1]), cut=SOME)
     def a_bulk_is_cancelled(self, who: int, which: int, cut: Cut | None) -> None:
         known = list(self.world.oracle.bulks)
         self.run(bulks.cancel_bulk(self.world, who, known[which % len(known)], cut))
@@ -100,18 +101,22 @@ class Operators(Ground):
         self.run(self.stage.pass_time(21))
         self.run(self.world.both(lambda hub: hub.gather(1)))
 
-    @rule(who=WHO, first=WHERE, second=WHERE, cut=BROKEN)
-    def two_clients_are_merged(self, who: int, first: Place, second: Place, cut: Cut | None) -> None:
-        self._both_write(who, first, second)
-        self.run(people.merge(self.world, who, (first, second), cut))
-        self._both_write(who, first, second)
+    @rule(who=WHO, first=WHERE, second=WHERE, undone=st.booleans(), cut=BROKEN)
+    def two_clients_are_merged(
+        self, who: int, first: Place, second: Place, undone: bool, cut: Cut | None
+    ) -> None:
+        self._all_write(who, first, second)
+        self.run(people.merge(self.world, who, (first, second), None if undone else cut))
+        self._all_write(who, first, second)
+        if undone:
+            self.run(people.separate(self.world, who, cut))
 
     @precondition(lambda self: self.world.oracle.merged)
     @rule(who=WHO, cut=BROKEN)
     def a_merge_is_undone(self, who: int, cut: Cut | None) -> None:
         self.run(people.separate(self.world, who, cut))
 
-    def _both_write(self, who: int, *places: Place) -> None:
+    def _all_write(self, who: int, *places: Place) -> None:
         for place in places:
             said = self.world.oracle.says(place, "message", self.stage.clock.now_ms())
             self.run(self.world.deliver([said]))
