@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.prove", description=__doc__)
     parser.add_argument("--examples", type=int, default=10_000, help="random histories in all")
-    parser.add_argument("--steps", type=int, default=30, help="steps of a history")
+    parser.add_argument("--steps", type=int, default=22, help="rules of a history; some are several steps")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="that of an earlier run")
     parser.add_argument("--blob", default="", help="what hypothesis prints of one failure")

@@ -86,11 +86,12 @@ def a_case_at_rest_is_closed(facts: Facts) -> Iterator[str]:
             yield f"appeals: {case['id']} rests since {case['updated_at']}, now is {facts.now}"
         if case["status"] == "snoozed" and case["snoozed_until"] <= facts.now:
             yield f"appeals: {case['id']} sleeps although {case['snoozed_until']} is over"
-    for row in facts.history:
+    asked = [row for row in facts.history if row["sender"] == "customer" and row["turn_id"] is not None]
+    for row in asked:  # what was taken back unread is no news
         for step in facts.journal[row["appeal_id"]]:
             rested = step["at"] - row["created_at"]
             early = step["event"] == "inactivity" and timedelta(0) <= rested < _RESTS
-            if early and row["sender"] == "customer" and not facts.oracle.merged:
+            if early and not facts.oracle.merged:
                 yield f"appeals: {row['appeal_id']} was closed {rested} after {row['external_message_id']}"
 
 

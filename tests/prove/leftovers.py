@@ -1,17 +1,21 @@
 """What is left of a client: every row of PostgreSQL and every value of Redis is searched for their words."""
 
 import re
+from collections.abc import Sequence
 
 from orchestrator.redis_parts import parts_of
 from orchestrator.store.catalogue import tables
 from tests.prove.messenger import Place
+from tests.prove.oracle import Event
 from tests.prove.world import World
 
 
-async def leftovers(world: World, places: set[Place]) -> list[str]:
-    """Where anything stands that was said in these places, by the customer or to them."""
-    oracle = world.oracle
-    said = {event.target for event in oracle.gone if event.place in places and event.text}
+async def leftovers(world: World, places: set[Place], events: Sequence[Event]) -> list[str]:
+    """Where any of the events stands, or anything that we said in these places.
+
+    An event of before an earlier erasure may be delivered once more: its id is remembered then, as a repeat.
+    """
+    said = {event.target for event in events if event.text}
     named = {f"to {' '.join(place)}" for place in places}
     words = "|".join(rf"\m{re.escape(one)}\M" for one in sorted(said | named))
     found = []

@@ -54,8 +54,9 @@ async def erase(world: World, number: int, which: int, cut: Cut | None) -> None:
     told = await world.do(number, lambda hub: hub.order("erase_client", **given), cut)
     told = told or await world.do(number, lambda hub: hub.order("erase_client", **given), None)
     assert told is not None, f"erase: {client} cannot be erased"
+    known = set(world.oracle.gone)
     await _forget(world, places, words)
-    left = await leftovers(world, places)
+    left = await leftovers(world, places, [event for event in world.oracle.gone if event not in known])
     assert not left, f"erase: of {places} is left {left}"
 
 

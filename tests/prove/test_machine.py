@@ -23,7 +23,7 @@ def test_whatever_happens_nothing_is_lost_or_doubled(
             Machine,
             settings=settings(
                 max_examples=EXAMPLES,
-                stateful_step_count=30,
+                stateful_step_count=22,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
