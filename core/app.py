@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcp.server.auth.settings import AuthSettings
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import MCPServer, RequestStateSecurity
 from mcp.server.subscriptions import SubscriptionBus
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.api import api_routes, json_endpoint, openapi_document
 from core.auth import ApiKeyAsBearer, KeyRing, KeyVerifier, RequireKey
+from core.mcp_fixtures import Fixtures, no_fixtures
 from core.observability import Metrics
 from core.operations import Operation
 from core.problems import problem
@@ -39,7 +40,9 @@ class ServiceParts:
     `health` answers within milliseconds whatever the vendor does; `info` may look further. `lifespan` opens
     and closes every connection and loop of the process. `on_stop` hears that the process was told to end:
     what waits long should not hold it up. `public_routes` are open, `closed_routes` need a key.
-    `resource_bus` tells who watches `resources` of changes, over all replicas.
+    `resource_bus` tells who watches `resources` of changes, over all replicas. `state_keys` seal what a
+    client carries between the rounds of a call; without them only this process can open it. `fixtures` are
+    for tests.
     """
 
     name: str
@@ -58,21 +61,26 @@ class ServiceParts:
     on_stop: Callable[[], None] = lambda: None
     resources: Sequence[ResourceOf] = ()
     resource_bus: SubscriptionBus | None = None
+    state_keys: Sequence[bytes] = ()
+    fixtures: Fixtures = no_fixtures
 
 
 def build_server(parts: ServiceParts) -> MCPServer:
     """The MCP server of a service; over HTTP every call needs a key, over stdio the launcher is trusted."""
+    guard = ToolGuard(parts.operations, parts.metrics)
     server = MCPServer(
         parts.name,
         title=parts.title,
         version=VERSION,
         instructions=parts.instructions,
-        extensions=[ToolGuard(parts.operations, parts.metrics)],
+        extensions=[guard],
         token_verifier=KeyVerifier(parts.keys),
         auth=_keys_only(),
         subscriptions=parts.resource_bus,
+        request_state_security=RequestStateSecurity(keys=parts.state_keys) if parts.state_keys else None,
         log_level="WARNING",
     )
+    guard.let_pass(parts.fixtures(server))
     add_tools(server, parts.operations)
     add_resources(server, parts.resources, parts.metrics)
     return server

@@ -1,6 +1,5 @@
 """A channel as a service: inbox, senders, webhook, tools and REST around the accounts of one vendor."""
 
-import argparse
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -31,17 +30,20 @@ from core.inbox import Inbox, Pace
 from core.keys import Keys
 from core.known_chats import KnownChats
 from core.letter_replays import LetterReplays
+from core.mcp_fixtures import fixtures_of
 from core.media_fetch import MediaFetcher
 from core.observability import Metrics, configure_logging
 from core.operations import Operation
 from core.operations_sending import SENT_WITH_CARE
 from core.pauses import Pauses
 from core.registry import Service
+from core.resource_bus import ResourceBus
 from core.sending import Sender
-from core.serve import serve, serve_stdio
+from core.serve import serve, serve_stdio, stdio_wanted
 from core.settings import ServiceSettings, secret_texts
 from core.shelf import Shelf
 from core.spool import Spool
+from core.state_keys import state_keys
 from core.sweep import Sweeper
 from core.tokens import TokenStores
 from core.vendor_settings import VendorSettings
@@ -94,6 +96,7 @@ class _Wiring(Generic[S, C]):
         self._redis: Redis = redis_client(made.settings)
         self._keys = Keys(made.settings.redis_prefix)
         self._metrics = Metrics()
+        self._bus = ResourceBus(self._redis, self._keys.changes(made.service.name))
         spool = Spool(Path(made.settings.spool_dir) / f"{made.service.name}.sqlite")
         patience = made.settings.redis_timeout_seconds
         self._inbox = Inbox(self._redis, self._keys, spool, pace=Pace(patience))
@@ -164,6 +167,9 @@ class _Wiring(Generic[S, C]):
             ],
             openapi_extra=_webhook_paths(name) | file_paths(name),
             allowed_hosts=made.settings.allowed_hosts,
+            resource_bus=self._bus,
+            state_keys=state_keys(made.settings.mcp_state_keys, made.settings.api_keys),
+            fixtures=fixtures_of(made.settings.mcp_fixtures),
         )
 
     def _guarded(self, operation: Operation) -> Operation:
@@ -193,6 +199,7 @@ class _Wiring(Generic[S, C]):
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._redis)
             await stack.enter_async_context(self._media)
+            await stack.enter_async_context(self._bus.listening())
             for channel in self._channels.values():
                 stack.push_async_callback(channel.aclose)
             if self._intake:
@@ -244,9 +251,7 @@ def _pauses(redis: Redis, keys: Keys, channel: Channel) -> Pauses:
 
 def start(made: ChannelService[S, C]) -> None:
     """Serve over HTTP, or over stdio with --stdio (for a client that starts the process)."""
-    arguments = argparse.ArgumentParser(prog=f"python -m {made.service.package}")
-    arguments.add_argument("--stdio", action="store_true", help="serve the tools on stdin and stdout")
-    stdio = arguments.parse_args().stdio
+    stdio = stdio_wanted(made.service.package)
     configure_logging(
         made.service.name,
         level=made.settings.log_level,
@@ -254,7 +259,7 @@ def start(made: ChannelService[S, C]) -> None:
         secrets=made.secrets,
     )
     if stdio:
-        serve_stdio(made.parts(intake=False))
+        serve_stdio(lambda: made.parts(intake=False))
     else:
         serve(lambda: build_app(made.parts()), made.settings, port=made.service.port)
 

@@ -1,4 +1,4 @@
-"""Who watches a resource hears of its change in every replica: through Redis, and by a call inside one.
+"""Who watches a resource or a list hears of its change in every replica: through Redis, inside by a call.
 
 It is the MCP SDK's SubscriptionBus. Nothing is replayed: whoever was away reads the resource again.
 """
@@ -9,7 +9,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 import structlog
-from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
+from mcp.server.subscriptions import (
+    InMemorySubscriptionBus,
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    ToolsListChanged,
+)
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -18,9 +25,15 @@ from core.bell import heard
 
 log = structlog.get_logger()
 
+_LISTS: dict[str, ServerEvent] = {
+    "tools": ToolsListChanged(),
+    "prompts": PromptsListChanged(),
+    "resources": ResourcesListChanged(),
+}
+
 
 class ResourceBus:
-    """Carries `ResourceUpdated`. The protocol's other events never happen here: our lists do not change."""
+    """On the wire: {"from": who published, "uri": of a resource} or {"from": …, "list": its name}."""
 
     def __init__(self, redis: Redis, key: str) -> None:
         self._redis = redis
@@ -35,12 +48,11 @@ class ResourceBus:
     async def publish(self, event: ServerEvent) -> None:
         """Tell the listeners of this process now and those of the others through Redis."""
         await self._here.publish(event)
-        if not isinstance(event, ResourceUpdated):
-            return
+        what = _written(event)
         try:
-            await self._redis.publish(self._key, json.dumps({"from": self._name, "uri": event.uri}))
+            await self._redis.publish(self._key, json.dumps({"from": self._name, **what}))
         except (RedisError, OSError):
-            log.warning("change_not_heard_elsewhere", resource=event.uri)
+            log.warning("change_not_heard_elsewhere", **what)
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
         """Call `listener` at every change; the returned function ends that."""
@@ -57,4 +69,14 @@ class ResourceBus:
             async for said in words:
                 told = json.loads(said)
                 if told["from"] != self._name:
-                    await self._here.publish(ResourceUpdated(uri=told["uri"]))
+                    await self._here.publish(_read(told))
+
+
+def _written(event: ServerEvent) -> dict[str, str]:
+    if isinstance(event, ResourceUpdated):
+        return {"uri": event.uri}
+    return {"list": next(name for name, one in _LISTS.items() if one == event)}
+
+
+def _read(told: dict[str, str]) -> ServerEvent:
+    return ResourceUpdated(uri=told["uri"]) if "uri" in told else _LISTS[told["list"]]

@@ -1,17 +1,22 @@
 """Running one service: uvicorn with a clean stop, or its tools over stdio."""
 
+import argparse
 import asyncio
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import FrameType
 
 import uvicorn
 import uvloop
+from mcp.server.mcpserver import MCPServer
 from mcp.server.subscriptions import ListenHandler
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from core.app import ServiceParts, build_server
+from core.old_subscriptions import OldSubscriptions
 from core.settings import ServiceSettings
 
 #: Headers, trailers and the framing of chunks; the routes cap the bodies.
@@ -105,12 +110,43 @@ def _config(app: Starlette, settings: ServiceSettings, port: int) -> uvicorn.Con
     )
 
 
-def serve_stdio(parts: ServiceParts) -> None:
-    """Serve the tools of a service over stdin and stdout, for a client that started this process."""
+def stdio_wanted(package: str) -> bool:
+    """Whether --stdio was given, by a client that starts the process."""
+    arguments = argparse.ArgumentParser(prog=f"python -m {package}")
+    arguments.add_argument("--stdio", action="store_true", help="serve the tools on stdin and stdout")
+    return bool(arguments.parse_args().stdio)
+
+
+def serve_stdio(make_parts: Callable[[], ServiceParts]) -> None:
+    """Serve the tools of a service over stdin and stdout, until stdin ends or SIGTERM comes.
+
+    `make_parts` is called inside the event loop, as in `serve`.
+    """
 
     async def run() -> None:
-        async with parts.lifespan():
-            await build_server(parts).run_stdio_async()
+        parts = make_parts()
+        server = build_server(parts)
+        told = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        async with parts.lifespan(), _old_subscriptions(server, parts):
+            serving = asyncio.create_task(server.run_stdio_async())
+            telling = asyncio.create_task(told.wait())
+            await asyncio.wait((serving, telling), return_when=asyncio.FIRST_COMPLETED)
+            telling.cancel()
+        if not serving.done():
+            os._exit(0)  # a thread reads stdin and cannot be called back: it would hold the process up
+        await serving
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     asyncio.run(run())
+
+
+@asynccontextmanager
+async def _old_subscriptions(server: MCPServer, parts: ServiceParts) -> AsyncIterator[None]:
+    if parts.resource_bus is None:
+        yield
+        return
+    watched = OldSubscriptions(parts.resource_bus)
+    watched.add_to(server)
+    async with watched.telling():
+        yield

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.auth import KeyRing
+from core.state_keys import check_state_keys
 
 _ORIGIN = re.compile(r"https?://[^\s/?#@]+/?")
 _PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^:/@]*:([^@/]+)@")
@@ -36,6 +37,15 @@ class ServiceSettings(EnvironmentSettings):
     api_keys: SecretStr = Field(description="who may call: name=key,name=key")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="public host names of /mcp, comma separated; localhost is always allowed"
+    )
+    mcp_state_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="what seals the rounds of a call: new key,old key; empty: made of API_KEYS",
+    )
+    mcp_fixtures: str = Field(
+        default="",
+        pattern=r"^([\w.]+:\w+)?$",
+        description="for the conformance tests only: module:function that adds tools, resources and prompts",
     )
     spool_dir: str = Field(default="var/spool", description="folder that keeps events while Redis is away")
     public_url: str = Field(
@@ -65,6 +75,12 @@ class ServiceSettings(EnvironmentSettings):
     @classmethod
     def _readable(cls, value: SecretStr) -> SecretStr:
         KeyRing.parse(value)
+        return value
+
+    @field_validator("mcp_state_keys")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        check_state_keys(value)
         return value
 
     @field_validator("public_url")

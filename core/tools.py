@@ -3,7 +3,7 @@
 import difflib
 import inspect
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -101,6 +101,11 @@ class ToolGuard(Extension):
         self._operations = {operation.name: operation for operation in operations if operation.tool}
         self._metrics = metrics
         self._log = structlog.get_logger()
+        self._beside: frozenset[str] = frozenset()
+
+    def let_pass(self, names: Collection[str]) -> None:
+        """Tools of these names are no operations of ours: their arguments are left to the SDK."""
+        self._beside |= frozenset(names)
 
     async def intercept_tool_call(
         self, params: CallToolRequestParams, ctx: ServerRequestContext[Any, Any], call_next: CallNext
@@ -114,6 +119,8 @@ class ToolGuard(Extension):
 
     def _refusal(self, params: CallToolRequestParams) -> CallToolResult | None:
         operation = self._operations.get(params.name)
+        if operation is None and params.name in self._beside:
+            return None
         if operation is None:
             return _error(f"unknown_tool: {params.name[:60]!r}.{_hint(params.name, self._operations)}")
         try:
@@ -123,7 +130,8 @@ class ToolGuard(Extension):
         return None
 
     def _capped(self, name: str, result: HandlerResult) -> HandlerResult:
-        reads = self._operations[name].effect in ("read", "status")
+        operation = self._operations.get(name)
+        reads = operation is not None and operation.effect in ("read", "status")
         if reads and isinstance(result, CallToolResult) and (size := _size(result)) > ANSWER_LIMIT:
             return _error(f"response_too_large: {size} characters. Ask for a smaller limit.")
         return result

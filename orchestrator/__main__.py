@@ -1,20 +1,20 @@
-"""Start the orchestrator: settings -> connections -> loops and hub -> serve."""
+"""Start the orchestrator: settings -> connections -> loops and hub -> serve (HTTP; stdio: the hub alone)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from starlette.applications import Starlette
-
-from core.app import build_app
+from core.app import ServiceParts, build_app
 from core.auth import KeyRing
 from core.clock import SystemClock
 from core.connections import redis_client
 from core.keys import Keys
+from core.mcp_fixtures import fixtures_of
 from core.observability import configure_logging
 from core.registry import service
-from core.serve import serve
+from core.serve import serve, serve_stdio, stdio_wanted
 from core.settings import ServiceSettings, load, secret_texts
+from core.state_keys import state_keys
 from orchestrator.app import Orchestrator
 from orchestrator.channels import Channels, channels_client
 from orchestrator.settings import OrchestratorSettings, channel_urls
@@ -22,7 +22,8 @@ from orchestrator.store.pool import new_pool
 
 
 def main() -> None:
-    """Run until told to stop."""
+    """Run until told to stop. On stdio only the hub's tools: an orchestrator elsewhere has the loops."""
+    stdio = stdio_wanted("orchestrator")
     common, own = load(ServiceSettings, OrchestratorSettings)
     configure_logging(
         "orchestrator",
@@ -30,10 +31,13 @@ def main() -> None:
         console=common.log_format == "console",
         secrets=[*secret_texts(common), *secret_texts(own)],
     )
-    serve(lambda: _app(common, own), common, port=service("orchestrator").port)
+    if stdio:
+        serve_stdio(lambda: _parts(common, own, loops=False))
+    else:
+        serve(lambda: build_app(_parts(common, own)), common, port=service("orchestrator").port)
 
 
-def _app(common: ServiceSettings, own: OrchestratorSettings) -> Starlette:
+def _parts(common: ServiceSettings, own: OrchestratorSettings, *, loops: bool = True) -> ServiceParts:
     redis = redis_client(common)
     pool = new_pool(own.database_url.get_secret_value(), connections=own.database_connections)
     http = channels_client(own.channel_api_key.get_secret_value())
@@ -48,11 +52,15 @@ def _app(common: ServiceSettings, own: OrchestratorSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with redis, http, pool, orchestrator.running():
+        async with redis, http, pool, orchestrator.running() if loops else orchestrator.answering():
             yield
 
-    parts = orchestrator.parts(KeyRing.parse(common.api_keys), allowed_hosts=common.allowed_hosts)
-    return build_app(replace(parts, lifespan=lifespan))
+    return replace(
+        orchestrator.parts(KeyRing.parse(common.api_keys), allowed_hosts=common.allowed_hosts),
+        lifespan=lifespan,
+        state_keys=state_keys(common.mcp_state_keys, common.api_keys),
+        fixtures=fixtures_of(common.mcp_fixtures),
+    )
 
 
 if __name__ == "__main__":

@@ -142,14 +142,7 @@ class Orchestrator:
         """Every loop of the process; they end before the connections close."""
         batches = self._dispatcher(self._incoming, self._debouncer.work, self._settings.debounce_workers)
         dispatchers = (batches, *self._departures.dispatchers)
-        bells = self._turns_bell.listening(), self._outbox_bell.listening()
-        async with (
-            bells[0],
-            bells[1],
-            self._media.running(),
-            self._waking.open(),
-            asyncio.TaskGroup() as group,
-        ):
+        async with self.answering(), asyncio.TaskGroup() as group:
             loops = [group.create_task(loop) for loop in self._loops(batches)]
             dispatching = [group.create_task(one.run()) for one in dispatchers]
             try:
@@ -160,6 +153,15 @@ class Orchestrator:
                 for one in dispatchers:
                     one.stop()
                 await asyncio.wait(dispatching)
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator[None]:
+        """What the hub's tools need, without the loops: beside an orchestrator that runs elsewhere."""
+        bells = self._turns_bell.listening(), self._outbox_bell.listening()
+        async with bells[0], bells[1], self._media.running(), self._waking.open():
+            try:
+                yield
+            finally:
                 await self._hub.close()
                 await self._gathering.close()
 

@@ -81,9 +81,14 @@ class System:
 
     def add_sandbox(self, name: str, **settings: str) -> None:
         """One more sandbox, called `sandbox-…`: a sandbox plays one account of a messenger."""
+        self.add_replica(name, **settings)
+        self.tell(name, SANDBOX_PORT=str(self.ports[name]))
+
+    def add_replica(self, name: str, **settings: str) -> None:
+        """One more process of a service, called `{service}-…`."""
         self.ports[name] = _free_port()
-        port = str(self.ports[name])
-        self.tell(name, PORT=port, SANDBOX_PORT=port, **settings)
+        spool = self.folder / "spool" / name
+        self.tell(name, PORT=str(self.ports[name]), SPOOL_DIR=str(spool), **settings)
 
     def start(self, *names: str) -> None:
         """Start services and wait until each answers /health."""
@@ -95,12 +100,16 @@ class System:
 
     def start_all(self, *, agent: bool = False) -> None:
         """Migrate, start what does not run yet, await the subscriptions, start the demo agent if wanted."""
-        self._run("orchestrator.store.migrate")
+        self.migrate()
         self.start(*(one.name for one in self._around.services if one.name not in self._processes))
         for channel in self._around.served:
             self.await_subscription(channel.name)
         if agent:
             self.start("agent")
+
+    def migrate(self) -> None:
+        """Bring the database to our schema."""
+        self._run("orchestrator.store.migrate")
 
     def await_subscription(self, name: str = "mcp_avito") -> None:
         """Wait until the channel has seen to it that its messenger delivers to it."""

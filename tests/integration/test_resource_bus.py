@@ -4,7 +4,14 @@ import asyncio
 import socket
 from contextlib import AsyncExitStack
 
-from mcp.server.subscriptions import ResourceUpdated, ServerEvent, ToolsListChanged
+import pytest
+from mcp.server.subscriptions import (
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    ToolsListChanged,
+)
 
 from core.resource_bus import ResourceBus
 from tests.integration.intake_fixture import connect
@@ -62,17 +69,21 @@ async def test_who_has_left_hears_nothing_more(redis_url: str) -> None:
     assert (gone.heard, stays.heard) == ([], [INBOX])
 
 
-async def test_a_change_of_a_list_is_told_here_alone(redis_url: str) -> None:
-    """Our lists are the same in every replica and never change."""
+@pytest.mark.promise("conformance")
+@pytest.mark.parametrize("event", [ToolsListChanged(), PromptsListChanged(), ResourcesListChanged(), INBOX])
+async def test_every_event_of_the_protocol_crosses_to_the_other_replicas(
+    redis_url: str, event: ServerEvent
+) -> None:
     async with connect(redis_url) as redis:
         bus, other = ResourceBus(redis, KEY), ResourceBus(redis, KEY)
-        here, there = Watcher(bus), Watcher(other)
+        there = Watcher(other)
         async with other.listening():
-            await bus.publish(ToolsListChanged())
-            await bus.publish(INBOX)
-            await here.hears(2)
+            while not (await redis.pubsub_numsub(KEY))[0][1]:
+                pass
+            await bus.publish(event)
+            await there.hears(1)
 
-    assert ToolsListChanged() not in there.heard
+    assert there.heard == [event]
 
 
 async def test_while_redis_is_away_those_here_are_told_all_the_same() -> None:

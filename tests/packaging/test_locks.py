@@ -1,5 +1,6 @@
 """The lock files: whole, hashed, and naming no place to download from."""
 
+import json
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ LOCKS = (
     "requirements-services.lock",
     "requirements-browser.lock",
     "requirements-uv.lock",
+    *(f"tests/conformance/{name}.lock" for name in ("node", "mcp19", "mcp130", "fastmcp2", "fastmcp4")),
 )
 
 
@@ -26,6 +28,13 @@ def packages(lock: str) -> dict[str, str]:
 def test_a_lock_pins_and_hashes_everything_and_names_no_host(lock: str) -> None:
     assert packages(lock)
     assert "://" not in (ROOT / lock).read_text()
+
+
+def test_every_package_of_npm_is_pinned() -> None:
+    wanted = json.loads((ROOT / "tests/conformance/package.json").read_text())["dependencies"]
+    assert [
+        one for one in wanted.values() if not re.fullmatch(r"(npm:@[\w/]+@)?\d+\.\d+\.\d+[\w.-]*", one)
+    ] == []
 
 
 def test_production_runs_what_the_tests_ran() -> None:

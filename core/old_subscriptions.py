@@ -1,0 +1,64 @@
+"""resources/subscribe of clients of 2025, on a connection that lasts: stdio, not our HTTP.
+
+Clients of 2026 send subscriptions/listen instead, which the SDK serves.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver import MCPServer
+from mcp.server.session import ServerSession
+from mcp.server.subscriptions import ResourceUpdated, ServerEvent, SubscriptionBus
+from mcp.types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
+
+from core.background import running
+
+
+class OldSubscriptions:
+    """What the one client of this process watches, told as the bus tells it."""
+
+    def __init__(self, bus: SubscriptionBus) -> None:
+        self._bus = bus
+        self._watched: dict[str, ServerSession] = {}
+        self._changed: asyncio.Queue[str] = asyncio.Queue()
+
+    def add_to(self, server: MCPServer) -> None:
+        """Serve both requests."""
+        lowlevel = server._lowlevel_server  # noqa: SLF001  # MCPServer has no public way in mcp 2.3
+        lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, self._subscribe)
+        lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
+
+    @asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        """Pass changes on while inside."""
+        leave = self._bus.subscribe(self._hear)
+        try:
+            async with running(self._tell()):
+                yield
+        finally:
+            leave()
+
+    async def _subscribe(
+        self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams
+    ) -> EmptyResult:
+        self._watched[str(params.uri)] = ctx.session
+        return EmptyResult()
+
+    async def _unsubscribe(
+        self, _: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams
+    ) -> EmptyResult:
+        self._watched.pop(str(params.uri), None)
+        return EmptyResult()
+
+    def _hear(self, event: ServerEvent) -> None:
+        if isinstance(event, ResourceUpdated) and event.uri in self._watched:
+            self._changed.put_nowait(event.uri)
+
+    async def _tell(self) -> None:
+        while True:
+            uri = await self._changed.get()
+            if session := self._watched.get(uri):
+                await session.send_resource_updated(uri)

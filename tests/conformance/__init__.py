@@ -1,0 +1,1 @@
+"""The official conformance suite, the MCP Inspector and clients of other makes: `make conformance`."""

@@ -1,0 +1,71 @@
+"""What a client of another make is asked to do with a server of ours, and what it tells of it.
+
+A walk is a program of tests/conformance/foreign-clients, run by the make's own interpreter: a plan goes in as
+JSON, what the client saw comes out as one line of JSON, under the names of `Seen`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.conformance.programs import output_of
+
+CLIENTS = Path(__file__).parent / "foreign-clients"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`place`: url and key, or command and env. `ask` and `listen` are for clients that can."""
+
+    place: Mapping[str, Any]
+    call: Mapping[str, Any]
+    error: Mapping[str, Any]
+    resource: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> str:
+        """For the walk. What our servers do not have yet comes from the fixtures of the suite."""
+        steps = {
+            "call": self.call,
+            "error": self.error,
+            "resource": self.resource,
+            "missing": "test://nothing",
+            "template": "test://template/7/data",
+            "prompt": {"name": "test_prompt_with_arguments", "arguments": {"arg1": "да", "arg2": "b"}},
+            "complete": {
+                "ref": {"type": "ref/prompt", "name": "test_prompt_with_arguments"},
+                "argument": {"name": "arg1", "value": "p"},
+            },
+        }
+        return json.dumps({**self.place, **steps, **self.more})
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the client saw. `error` {failed, text}; `missing`: the words of the refusal."""
+
+    version: str
+    server: str
+    instructions: str
+    tools: Sequence[str]
+    call: Mapping[str, Any]
+    error: Mapping[str, Any]
+    resource: str
+    missing: str
+    templates: Sequence[str]
+    template: str
+    prompts: Sequence[str]
+    prompt: str
+    completion: Sequence[str]
+    asked: str = ""
+    heard: str = ""
+    closed: str = ""
+
+
+async def walked(*command: str | Path, plan: Plan) -> Seen:
+    """Run a walk. AssertionError with what it said when it failed."""
+    code, said, complained = await output_of(*command, plan.as_json())
+    assert code == 0, complained[-3000:]
+    return Seen(**json.loads(said))

@@ -1,0 +1,74 @@
+"""Servers that a client starts itself: the hub beside a running one, and a clean end."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from tests.system import System
+
+pytestmark = pytest.mark.e2e
+
+
+def _arguments(name: str) -> list[str]:
+    return ["-m", name, "--stdio"]
+
+
+@pytest.mark.promise("mcp")
+async def test_the_hub_serves_its_tools_over_stdio_beside_the_running_one(
+    system: System, customer: str
+) -> None:
+    """The loops stay with the running one: the turn it has made is answered here."""
+    system.write(customer, text="Здравствуйте")
+    parameters = StdioServerParameters(
+        command=sys.executable, args=_arguments("orchestrator"), env=system.environment("orchestrator")
+    )
+    async with Client(parameters) as hub:
+        turn = (await hub.call_tool("wait_for_turn", {"wait_seconds": 20})).structured_content or {}
+        lease = {"turn_id": turn["turn_id"], "lease_token": turn["lease_token"]}
+        answer = await hub.call_tool("reply", {**lease, "text": "Добрый день!"})
+
+    assert turn["messages"][0]["text_untrusted"] == "Здравствуйте"
+    assert (answer.structured_content or {})["status"] == "queued"
+
+
+@pytest.mark.promise("stdio-ends")
+@pytest.mark.parametrize("name", ["mcp_avito", "orchestrator"])
+def test_a_server_over_stdio_ends_when_it_is_told_to_though_its_client_keeps_stdin_open(
+    system: System, name: str
+) -> None:
+    """An old TypeScript client does so, and waited for ever."""
+    served = subprocess.Popen(
+        [sys.executable, *_arguments(name)],
+        env=system.environment(name),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert served.stdin is not None
+        assert served.stdout is not None
+        served.stdin.write(json.dumps(_HELLO).encode() + b"\n")
+        served.stdin.flush()
+        assert b"protocolVersion" in served.stdout.readline()
+        served.send_signal(signal.SIGTERM)
+
+        assert served.wait(15) == 0
+    finally:
+        served.kill()
+        served.communicate()
+
+
+_HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
