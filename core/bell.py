@@ -72,8 +72,17 @@ async def heard(redis: Redis, key: str) -> AsyncGenerator[bytes, None]:
         try:
             async with redis.pubsub() as channel:
                 await channel.subscribe(key)
+                _end_if_told()
                 async for message in channel.listen():
                     if message["type"] == "message":
                         yield message["data"]
         except (RedisError, OSError):
+            _end_if_told()
             await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+def _end_if_told() -> None:
+    """redis-py swallows a cancellation that comes while it connects: who ends then would wait for ever."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

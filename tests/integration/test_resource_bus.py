@@ -12,8 +12,11 @@ from mcp.server.subscriptions import (
     ServerEvent,
     ToolsListChanged,
 )
+from pydantic import SecretStr
 
+from core.connections import redis_client
 from core.resource_bus import ResourceBus
+from core.settings import ServiceSettings
 from tests.integration.intake_fixture import connect
 
 KEY = "changes:test"
@@ -96,3 +99,14 @@ async def test_while_redis_is_away_those_here_are_told_all_the_same() -> None:
         await bus.publish(INBOX)
 
     assert watcher.heard == [INBOX]
+
+
+async def test_a_service_that_ends_while_it_connects_ends(redis_url: str) -> None:
+    """redis-py swallows a cancellation there, and the service waited for ever."""
+    settings = ServiceSettings.model_construct(redis_url=SecretStr(redis_url), redis_timeout_seconds=1.0)
+    async with asyncio.timeout(30):
+        for turns_of_the_loop in range(60):
+            redis = redis_client(settings)
+            async with redis, ResourceBus(redis, KEY).listening():
+                for _ in range(turns_of_the_loop):
+                    await asyncio.sleep(0)
