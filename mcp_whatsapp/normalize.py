@@ -143,6 +143,7 @@ def _message(item: Item, raw: Any, whose: Whose) -> Arrival:
             "external_message_id": item.target if changes else changed,
             "text": said.text,
             "client_name": item.client_name(own=own),
+            "client_username": item.client_username(own=own),
             "media": said.media,
             "reply_to": item.stanza if item.type in {"reaction", "poll_vote"} else item.quoted,
         }

@@ -177,6 +177,7 @@ class Item(Timed):
     chat_type: MaybeText = None
     sender_name: MaybeText = _called("senderName")
     contact_name: MaybeText = None
+    contact_username: MaybeText = None
     body: MaybeText = None
     caption: MaybeText = None
     is_reply: MaybeFlag = _called("isReply", "is_reply")
@@ -216,6 +217,11 @@ class Item(Timed):
         """The phone book's name, which in a group is the group's; then the customer's own."""
         theirs = "" if own or not self.in_private else without_marks(self.sender_name)
         return without_marks(self.contact_name) or theirs or None
+
+    def client_username(self, *, own: bool) -> str | None:
+        """§4.1 shows it empty: taken for the customer's public name, where the contact is the customer."""
+        theirs = "" if own or not self.in_private else without_marks(self.contact_username)
+        return theirs or None
 
     @property
     def target(self) -> str:

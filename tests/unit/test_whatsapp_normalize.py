@@ -182,6 +182,18 @@ def test_a_change_by_the_account_does_not_name_it_as_the_customer() -> None:
     assert {arrival(name).message.external_user_id for name in names} == {"79000000002"}
 
 
+@pytest.mark.parametrize(
+    ("name", "told"), [("text", "anna.k"), ("group_text", None), ("operator_text", None), ("echo_edit", None)]
+)
+def test_a_public_name_is_the_customers_where_the_contact_is_the_customer(
+    name: str, told: str | None
+) -> None:
+    """In a group the contact is the group, and of our own words nobody is the author whom we serve."""
+    said = meaning({"messages": [event(name, contact_username="anna.k")]})
+
+    assert [one.message.client_username for one in said.arrivals] == [told]
+
+
 def test_media_are_marked_as_the_senders_mark_them() -> None:
     assert MARKS["image"] == IMAGE_FINGERPRINT
     assert set(MARKS.values()) == {"image", "voice", "video", "document"}
