@@ -252,6 +252,6 @@ async def _unmerge(connection: Connection, one: Merge, winner: dict[str, Any]) -
     await sides.separate(connection, one.winner_id, one.loser_id, one.latest, one.cases)
     before, after = noted["before"], noted["after"]
     again = {name: before[name] if winner[name] == after[name] else winner[name] for name in before}
-    await sides.show(connection, one.winner_id, again, beside=one.loser_id)
-    await sides.show(connection, one.loser_id, gone["before"], beside=one.winner_id)
+    await sides.show(connection, one.winner_id, again, beside=one.loser_id, since=one.merged_at)
+    await sides.show(connection, one.loser_id, gone["before"], beside=one.winner_id, since=one.merged_at)
     await connection.execute(sql("forget_steps"), one.id)

@@ -54,11 +54,14 @@ async def _own_case(connection: Connection, row: asyncpg.Record, partner: int | 
     return own
 
 
-async def show(connection: Connection, client_id: int, shown: Mapping[str, Any], *, beside: int) -> None:
-    """Let a client's row show this, except for what only the facts of `beside` tell, and what is newer."""
+async def show(
+    connection: Connection, client_id: int, shown: Mapping[str, Any], *, beside: int, since: datetime
+) -> None:
+    """Let a client's row show this, except what only the facts of `beside` tell, and what came `since`."""
     own, others = await facts_of(connection, client_id), await facts_of(connection, beside)
     name, email = (_shown(kind, shown[kind], own, others) for kind in ("name", "email"))
-    phone = _phone(_shown("phone", shown["phone"], own, others), own)
+    phone = _shown("phone", shown["phone"], own, others)
+    phone = _phone(phone, [fact for fact in own if phone != shown["phone"] or fact.last_at > since])
     at = datetime.fromisoformat(shown["updated_at"])
     await connection.execute(sql("set_client_row"), client_id, name, phone, email, at)
 
@@ -73,7 +76,7 @@ def _shown(kind: str, value: str | None, own: Sequence[Fact], others: Sequence[F
 
 
 def _phone(value: str | None, own: Sequence[Fact]) -> str | None:
-    """Pure: the number that their messenger attested last, if that is newer than the one shown."""
+    """Pure: the number that their messenger attested last, by these facts, unless the one shown is as new."""
     attested = [fact for fact in own if fact.kind == "phone" and fact.evidence == "vendor"]
     if not attested:
         return value

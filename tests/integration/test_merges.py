@@ -230,6 +230,25 @@ async def test_merges_are_undone_from_the_latest_on(here: Scene) -> None:
     assert await everything(here) == before
 
 
+@pytest.mark.promise("unmerge")
+async def test_an_attested_phone_that_came_by_a_merge_stays_with_whom_it_came_from(here: Scene) -> None:
+    """Clara shows the first phone of her form; Anna's, which a messenger attests, is its second one."""
+    first, second = "+79160000001", "+79160000002"
+    anna = await writes(here, "anna", "1", channel="telegram", client_phone=second)
+    form: dict[str, Any] = {"channel": "form", "client_name": None}
+    clara = await writes(here, "clara", "1", client_phone=first, **form)
+    assert await writes(here, "clara", "2", client_phone=second, second=2, **form) == clara
+    boris = await writes(here, "boris", "1")
+    before = await everything(here)
+
+    one = await merge(here.pool, clara, anna, now=here.now)
+    two_in_it = await merge(here.pool, boris, clara, now=here.now)
+    for merged in (two_in_it, one):
+        await unmerge(here.pool, merged.id, now=here.now)
+
+    assert await everything(here) == before
+
+
 async def test_suggestions_of_the_loser_become_the_winners(here: Scene) -> None:
     ids = [await writes(here, name, "1") for name in ("anna", "boris", "clara", "dora")]
     anna, boris, clara, dora = ids
