@@ -5,7 +5,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import httpx2
 import pytest
@@ -15,6 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from core.keys import Keys
 from tests.e2e.agent import delivered, shown
+from tests.e2e.mcp_calls import call, lease, text, turn_of
 from tests.system import System
 
 pytestmark = pytest.mark.e2e
@@ -39,10 +40,10 @@ async def test_an_agent_answers_a_customer_over_mcp(system: System, customer: st
     """Wait for the turn, reply, look the delivery up."""
     system.write(customer, text="Здравствуйте")
     async with client(system, "orchestrator", age=age) as hub:
-        turn = await _turn_of(hub, customer)
-        answer = await _call(hub, "reply", **_lease(turn), text="Добрый день!")
+        turn = await turn_of(hub, customer)
+        answer = await call(hub, "reply", **lease(turn), text="Добрый день!")
         delivered(system, answer["delivery_id"])
-        delivery = await _call(hub, "get_delivery", delivery_id=answer["delivery_id"])
+        delivery = await call(hub, "get_delivery", delivery_id=answer["delivery_id"])
 
     assert answer["status"] == "queued"
     assert delivery["state"] == "sent"
@@ -54,10 +55,10 @@ async def test_a_channel_lists_and_answers_chats_over_mcp(system: System, custom
     """A model can work with one channel alone."""
     chat = system.write(customer, text="Ещё продаёте?")["chat_id"]
     async with client(system, "mcp_avito", age=age) as avito:
-        chats = await _call(avito, "list_chats", limit=100)
-        sent = await _call(avito, "send_message", chat_id=chat, text="Да, продаём.", idempotency_key=chat)
-        again = await _call(avito, "send_message", chat_id=chat, text="Да, продаём.", idempotency_key=chat)
-        listed = await _call(avito, "list_messages", chat_id=chat)
+        chats = await call(avito, "list_chats", limit=100)
+        sent = await call(avito, "send_message", chat_id=chat, text="Да, продаём.", idempotency_key=chat)
+        again = await call(avito, "send_message", chat_id=chat, text="Да, продаём.", idempotency_key=chat)
+        listed = await call(avito, "list_messages", chat_id=chat)
 
     assert chat in [one["chat_id"] for one in chats["chats"]]
     assert again == {**sent, "duplicate": True}
@@ -74,7 +75,7 @@ async def test_a_channel_serves_its_tools_over_stdio(system: System) -> None:
     )
     async with Client(parameters) as avito:
         tools = {tool.name for tool in (await avito.list_tools()).tools}
-        status = await _call(avito, "webhook_status")
+        status = await call(avito, "webhook_status")
 
     assert {"send_message", "send_image", "send_bulk", "list_chats", "get_chat", "list_messages"} <= tools
     assert {"mark_read", "subscribe_webhook", "webhook_status", "unsubscribe_webhook"} <= tools
@@ -89,10 +90,10 @@ async def test_mistakes_of_a_model_are_answered_with_the_way_out(system: System)
         unknown = await avito.call_tool("send_message", {"chat_id": "nowhere", "text": "x"})
 
     assert misspelt.is_error
-    assert "Did you mean 'limit'" in _text(misspelt)
+    assert "Did you mean 'limit'" in text(misspelt)
     assert unknown.is_error
-    assert "not_found" in _text(unknown)
-    assert "list_chats" in _text(unknown)
+    assert "not_found" in text(unknown)
+    assert "list_chats" in text(unknown)
 
 
 async def test_a_model_sees_the_beginning_of_a_huge_text_and_that_it_was_cut(system: System) -> None:
@@ -111,40 +112,10 @@ async def test_a_model_sees_the_beginning_of_a_huge_text_and_that_it_was_cut(sys
         queue.rpush(Keys().incoming.source, json.dumps(message))
 
     async with client(system, "orchestrator") as hub:
-        turn = await _turn_of(hub, name)
-        await _call(hub, "skip_turn", **_lease(turn))
+        turn = await turn_of(hub, name)
+        await call(hub, "skip_turn", **lease(turn))
 
-    text = turn["messages"][0]["text_untrusted"]
-    assert text.startswith("abя")
-    assert text.endswith("characters in all]")
-    assert len(text) < 5_000
-
-
-async def _turn_of(hub: Client, name: str) -> dict[str, Any]:
-    others = []
-    try:
-        for _ in range(30):
-            turn = await _call(hub, "wait_for_turn", wait_seconds=2)
-            if turn["client_name_untrusted"] == name:
-                return turn
-            if turn["status"] == "turn":
-                others.append(turn)
-    finally:
-        for other in others:
-            await _call(hub, "release_turn", **_lease(other))
-    raise AssertionError(f"no turn of {name} came")
-
-
-def _lease(turn: dict[str, Any]) -> dict[str, Any]:
-    return {"turn_id": turn["turn_id"], "lease_token": turn["lease_token"]}
-
-
-async def _call(connected: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    result = await connected.call_tool(tool, arguments)
-    assert not result.is_error, _text(result)
-    assert json.loads(_text(result)) == result.structured_content
-    return dict(result.structured_content or {})
-
-
-def _text(result: Any) -> str:
-    return "".join(part.text for part in result.content)
+    words = turn["messages"][0]["text_untrusted"]
+    assert words.startswith("abя")
+    assert words.endswith("characters in all]")
+    assert len(words) < 5_000

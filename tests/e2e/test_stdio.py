@@ -8,6 +8,7 @@ import sys
 import pytest
 from mcp import Client, StdioServerParameters
 
+from tests.e2e.mcp_calls import call, lease, turn_of
 from tests.system import System
 
 pytestmark = pytest.mark.e2e
@@ -27,12 +28,11 @@ async def test_the_hub_serves_its_tools_over_stdio_beside_the_running_one(
         command=sys.executable, args=_arguments("orchestrator"), env=system.environment("orchestrator")
     )
     async with Client(parameters) as hub:
-        turn = (await hub.call_tool("wait_for_turn", {"wait_seconds": 20})).structured_content or {}
-        lease = {"turn_id": turn["turn_id"], "lease_token": turn["lease_token"]}
-        answer = await hub.call_tool("reply", {**lease, "text": "Добрый день!"})
+        turn = await turn_of(hub, customer)
+        answer = await call(hub, "reply", **lease(turn), text="Добрый день!")
 
     assert turn["messages"][0]["text_untrusted"] == "Здравствуйте"
-    assert (answer.structured_content or {})["status"] == "queued"
+    assert answer["status"] == "queued"
 
 
 @pytest.mark.promise("stdio-ends")
