@@ -251,6 +251,9 @@ class Sender:
             raise OutcomeUntraceable(said, channel=self._channel.name)
         try:
             return await self._channel.list_messages(chat_id, HISTORY_PAGE, cursor)
+        except Rejected as error:
+            said = f"The history does not reach back to the message: {error.detail}"
+            raise OutcomeUntraceable(said, channel=self._channel.name) from error
         except ChannelError as error:
             said = f"The history cannot be read now ({error.code})."
             wait = error.retry_after

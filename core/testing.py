@@ -26,7 +26,7 @@ from core.channel import (
 )
 from core.clock import Clock, SystemClock
 from core.echoes import fingerprint
-from core.errors import NotFound, PeerUnreachable
+from core.errors import NotFound, PeerUnreachable, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId, UserId
 from core.messages import IncomingMessage
 
@@ -183,17 +183,24 @@ class FakeChannel:
 
 
 class FakeChannelWithHistory(FakeChannel):
-    """The same with a history; `hidden` is how many of the newest messages it does not show yet."""
+    """The same with a history; `hidden` is how many of the newest messages it does not show yet.
+
+    It refuses what is older than the newest `shown`, as Instagram does beyond twenty.
+    """
 
     hidden = 0
+    shown = 1_000_000
 
     async def list_messages(self, chat_id: ChatId, limit: int, cursor: str) -> MessagePage:
         """Newest first; the cursor is an offset."""
         in_chat = [one for one in self.taken if one.chat_id == chat_id]
         shown = in_chat[: len(in_chat) - self.hidden][::-1]
         start = int(cursor or 0)
-        page = [_as_history(one) for one in shown[start : start + limit]]
-        return MessagePage(messages=page, next_cursor=str(start + limit) if shown[start + limit :] else "")
+        if start >= self.shown:
+            raise Rejected(f"Only the newest {self.shown} messages are shown.", channel=self.name)
+        end = min(start + limit, self.shown)
+        page = [_as_history(one) for one in shown[start:end]]
+        return MessagePage(messages=page, next_cursor=str(end) if shown[end:] else "")
 
 
 class FakeChannelWithEverything(FakeChannelWithHistory):

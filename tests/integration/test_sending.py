@@ -224,6 +224,21 @@ async def test_what_too_much_was_written_over_is_not_looked_for_for_ever(redis_u
         assert here.texts.count("Да") == 1
 
 
+async def test_what_the_history_does_not_reach_back_to_is_not_looked_for_for_ever(redis_url: str) -> None:
+    """Instagram shows the newest twenty messages of a chat."""
+    async with post(redis_url, FakeChannelWithHistory) as here:
+        here.channel.shown = 20
+        here.channel.fail(OutcomeUnknown(), taken=True)
+        with pytest.raises(OutcomeUnknown):
+            await here.replica().send_text(CHAT, "Да", "k")
+        for number in range(21):
+            await here.channel.send_text(CHAT, f"operator {number}")
+
+        with pytest.raises(OutcomeUntraceable, match="newest 20"):
+            await here.replica().send_text(CHAT, "Да", "k")
+        assert here.texts.count("Да") == 1
+
+
 async def test_a_message_is_found_behind_many_newer_ones(redis_url: str) -> None:
     async with post(redis_url, FakeChannelWithHistory) as here:
         here.channel.fail(OutcomeUnknown(), taken=True)
