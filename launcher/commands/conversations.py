@@ -48,7 +48,7 @@ COMMANDS = (
             option("--limit", "rows per page", type=int),
             option("--cursor", "go on after the page before"),
         ),
-        rows("appeals", *_APPEALS, empty="No appeals."),
+        rows("appeals", *_APPEALS, empty="No such appeals; --status all lists every one."),
     ),
     Command(
         "appeal set",
