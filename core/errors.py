@@ -9,6 +9,7 @@ ChannelError
 ├── PeerUnreachable      the customer blocked us, never wrote, or has no such messenger
 ├── WindowClosed         the vendor lets us answer for some time only, and it is over
 ├── Rejected             the vendor refuses the content (too long, bad image)
+│   └── BadCursor        no place in this list is called so
 ├── ContractBroken       the vendor does not understand our request: our bug
 ├── RateLimited          too many requests; `retry_after` says when to come back
 ├── VendorDown           the vendor failed or cannot be reached; nothing was done
@@ -24,11 +25,37 @@ ChannelError
 `status` is its HTTP status, `what_to_do` the next step for a person or a model, and `reaction` what a program
 does about it: repeat later, look before repeating, stop the account, stop writing to the chat, change the
 content, leave it to a person, or report a bug.
+
+What our own doors refuse before anybody asks a messenger has a row of the same kind. ERRORS is all of them
+by code; docs/errors.md is made of it.
 """
 
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
 
 Reaction = Literal["repeat", "look_first", "stop_account", "stop_chat", "change_content", "leave", "report"]
+
+
+class ErrorKind(NamedTuple):
+    """What a caller may count on whenever it meets a code. `says`: when it is given."""
+
+    code: str
+    status: int
+    retryable: bool
+    what_to_do: str
+    says: str
+
+    def members(self, retry_after: float | None = None) -> dict[str, Any]:
+        """The four members by which a program goes on; no retry_after when there is nothing to wait for."""
+        waits = {} if retry_after is None else {"retry_after": retry_after}
+        return {"code": self.code, "retryable": self.retryable, **waits, "what_to_do": self.what_to_do}
+
+    def text(self, fact: str, retry_after: float | None = None) -> str:
+        """The same for a model: `code: fact. next step.` and whether and when to repeat."""
+        stop = "" if fact[-1:] in ".!?…" else "."
+        wait = f" retry_after: {retry_after:.0f} s." if retry_after else ""
+        repeat = "yes" if self.retryable else "no"
+        return f"{self.code}: {fact}{stop} {self.what_to_do} retryable: {repeat}.{wait}"
 
 
 class ChannelError(Exception):
@@ -48,6 +75,11 @@ class ChannelError(Exception):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail} {self.what_to_do}"
+
+    @classmethod
+    def kind(cls) -> ErrorKind:
+        """What its row of the table says; a class of one service may have a next step of its own."""
+        return ErrorKind(cls.code, cls.status, cls.retryable, cls.what_to_do, (cls.__doc__ or "").strip())
 
 
 class AuthFailed(ChannelError):
@@ -91,7 +123,7 @@ class NotFound(ChannelError):
     code = "not_found"
     reaction = "stop_chat"
     status = 404
-    what_to_do = "Take ids from list_chats or list_messages."
+    what_to_do = "Take the id from a list or a turn as it stands there, or check the address."
 
 
 class PeerUnreachable(ChannelError):
@@ -119,6 +151,13 @@ class Rejected(ChannelError):
     reaction = "change_content"
     status = 422
     what_to_do = "Change the content; repeating it as it is does not help."
+
+
+class BadCursor(Rejected):
+    """No page of this list begins at that cursor."""
+
+    code = "bad_cursor"
+    what_to_do = "Take next_cursor of the page before, or call without a cursor for the first page."
 
 
 class ContractBroken(ChannelError):
@@ -218,4 +257,104 @@ def error_class(code: str) -> type[ChannelError]:
     return _BY_CODE.get(code, ChannelError)
 
 
-_BY_CODE: dict[str, type[ChannelError]] = {cls.code: cls for cls in ChannelError.__subclasses__()}
+def _with_a_code(cls: type[ChannelError]) -> Iterator[type[ChannelError]]:
+    if "code" in vars(cls):
+        yield cls
+    for narrower in cls.__subclasses__():
+        yield from _with_a_code(narrower)
+
+
+_BY_CODE: dict[str, type[ChannelError]] = {cls.code: cls for cls in _with_a_code(ChannelError)}
+
+_REFUSALS = (
+    ErrorKind(
+        "unauthorized",
+        401,
+        False,
+        "Send a valid key, as a bearer token or in X-API-Key.",
+        "No valid key, or no authentic delivery.",
+    ),
+    ErrorKind(
+        "origin_not_allowed",
+        403,
+        False,
+        "Let the owner of the form allow this site.",
+        "A page of another site posts to a form.",
+    ),
+    ErrorKind(
+        "method_not_allowed",
+        405,
+        False,
+        "Use the method that /openapi.json names.",
+        "The address is not for this method.",
+    ),
+    ErrorKind(
+        "caller_gone",
+        408,
+        True,
+        "Repeat it and wait for the answer.",
+        "The caller hung up before the answer.",
+    ),
+    ErrorKind(
+        "link_expired", 410, False, "Ask for a new link.", "The link was good for some time, and it is over."
+    ),
+    ErrorKind("too_large", 413, False, "Send less.", "The body is larger than this door takes."),
+    ErrorKind(
+        "not_json", 415, False, "Send JSON as application/json.", "A webhook's body is of another type."
+    ),
+    ErrorKind(
+        "unknown_content_type",
+        415,
+        False,
+        "Send JSON or a form.",
+        "A form's body is of a type that is not read.",
+    ),
+    ErrorKind("incomplete", 400, True, "Send the whole body again.", "The body ended early."),
+    ErrorKind("empty_body", 400, False, "Send a body.", "A webhook's body is empty."),
+    ErrorKind("unreadable_json", 400, False, "Send valid JSON.", "The body is not JSON."),
+    ErrorKind(
+        "unreadable_body", 400, False, "Send what the content type says.", "A form's body cannot be read."
+    ),
+    ErrorKind("invalid", 422, False, "Correct the named fields.", "A field is wrong, missing or unknown."),
+    ErrorKind(
+        "file_too_large",
+        502,
+        False,
+        "Open it in the messenger itself.",
+        "A messenger's file is larger than we pass on.",
+    ),
+    ErrorKind(
+        "too_many_readers",
+        503,
+        True,
+        "Wait as long as retry_after says, then connect again.",
+        "Too many read the events already.",
+    ),
+    ErrorKind(
+        "internal_error",
+        500,
+        False,
+        "Look whether it was done before you repeat it; report it with the service's log.",
+        "The service failed: a fault of this program.",
+    ),
+    ErrorKind("unknown_tool", 404, False, "Take a name from tools/list.", "There is no tool of this name."),
+    ErrorKind(
+        "invalid_arguments",
+        422,
+        False,
+        "Correct the named arguments and call again.",
+        "An argument is wrong, missing or unknown; nothing was done.",
+    ),
+    ErrorKind(
+        "response_too_large",
+        413,
+        False,
+        "Ask for a smaller limit or a narrower filter.",
+        "The answer is longer than a model should be shown.",
+    ),
+)
+
+#: Every error that a caller of any surface can meet, by code.
+ERRORS: Mapping[str, ErrorKind] = {
+    kind.code: kind for kind in (*(cls.kind() for cls in _BY_CODE.values()), *_REFUSALS)
+}

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from core.channel import Arrival, ChatInfo, ChatPage
 from core.echoes import storage_errors
 from core.erased import Erased
-from core.errors import NotFound, Rejected
+from core.errors import BadCursor, NotFound
 from core.ids import AccountId, ChatId
 from core.keys import Keys
 from core.messages import IncomingMessage
@@ -49,9 +49,9 @@ class KnownChats:
                 await self._forget(account, sorted(ended))
 
     async def list_chats(self, account: AccountId, limit: int, cursor: str) -> ChatPage:
-        """Newest first; the cursor is an offset. Raises Rejected for another cursor, StorageDown."""
+        """Newest first; the cursor is an offset. Raises BadCursor for another one, StorageDown."""
         if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 6):
-            raise Rejected("This cursor is not one of ours; take next_cursor of the page before.")
+            raise BadCursor
         start = int(cursor or 0)
         with storage_errors():
             ids = await self._redis.zrevrange(

@@ -8,6 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from core.deadletters import DOORS, STATES, DeadLetter, written_ms
+from core.errors import BadCursor
 from core.keys import Keys, LetterState
 from core.scripts import load_script
 
@@ -77,7 +78,9 @@ class LetterSearch:
         self._mentions = load_script(redis, "letter_mentions")
 
     async def page(self, sought: Sought, *, limit: int, cursor: str = "", oldest: bool = False) -> HeadPage:
-        """The newest first, or the oldest; `cursor` is that of the page before."""
+        """The newest first, or the oldest; `cursor` is that of the page before. Raises BadCursor."""
+        if cursor and not written_ms(cursor):
+            raise BadCursor
         places = await self._places(sought, cursor, oldest=oldest)
         found: list[Head] = []
         for first in range(0, min(len(places), _PER_PAGE), _AT_ONCE):

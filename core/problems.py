@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from core.errors import ChannelError
+from core.errors import ERRORS, ChannelError
 from core.jsontext import without_surrogates, write_json
 
 MEDIA_TYPE = "application/problem+json"
@@ -41,18 +41,6 @@ PROBLEM_SCHEMA: dict[str, Any] = {
     },
 }
 
-_RETRYABLE = {429, 503}
-_WHAT_TO_DO = {
-    400: "Correct the request.",
-    401: "Send a valid key.",
-    404: "Check the address.",
-    405: "Use another method.",
-    413: "Send less.",
-    415: "Send JSON.",
-    422: "Correct the named fields.",
-    429: "Wait as long as retry_after says, then repeat.",
-    503: "Repeat in a moment.",
-}
 _QUOTED = re.compile(r"'([^']+)'|\"([^\"]+)\"")
 
 
@@ -73,30 +61,27 @@ def problem(
     retry_after: float | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Response:
-    """The answer to a request that cannot be served; `extra` adds members or replaces the usual words."""
+    """The answer to a request that cannot be served; `code` is in the table of errors.
+
+    `extra` adds members or replaces the usual words.
+    """
     errors = [{"field": field, "message": detail}] if field else []
     members: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "code": code,
         "detail": detail,
         "errors": errors,
-        "retryable": status in _RETRYABLE,
-        "what_to_do": _WHAT_TO_DO.get(status, "Look at the service's log."),
+        **ERRORS[code].members(retry_after),
     }
-    if retry_after is not None:
-        members["retry_after"] = retry_after
     body = without_surrogates(write_json(members | dict(extra or {})))
     return Response(body, status, headers=_headers(status, retry_after), media_type=MEDIA_TYPE)
 
 
 def from_channel_error(error: ChannelError) -> Response:
     """What a channel's failure means to an HTTP client."""
-    meaning = {"retryable": error.retryable, "what_to_do": error.what_to_do}
-    if error.channel:
-        meaning["channel"] = error.channel
-    return problem(error.status, error.code, error.detail, retry_after=error.retry_after, extra=meaning)
+    told = {"what_to_do": error.what_to_do} | ({"channel": error.channel} if error.channel else {})
+    return problem(error.status, error.code, error.detail, retry_after=error.retry_after, extra=told)
 
 
 def from_validation_error(error: ValidationError) -> Response:

@@ -3,8 +3,7 @@
 import difflib
 import inspect
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 import structlog
@@ -12,17 +11,18 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.extension import Extension
 from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolRequestParams, CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ValidationError
 
-from core.errors import ChannelError
-from core.jsontext import write_json
+from core.errors import ERRORS, ChannelError, ErrorKind
+from core.jsontext import without_surrogates, write_json
 from core.observability import Metrics
 from core.operations import Effect, Operation
 from core.untrusted import TEXT_LIMIT, clean_fields
 
 ANSWER_LIMIT = 60_000
+#: Where a program finds the code and the other members of an error, in the answer's `_meta`.
+ERROR_META = "ru.eldoleado/error"
 #: Each text of a customer is cut to the first of these with which the whole answer fits.
 _TEXT_LIMITS = (TEXT_LIMIT, 1_000, 300)
 
@@ -56,8 +56,10 @@ def add_tools(server: MCPServer, operations: Sequence[Operation]) -> None:
 
 def _as_tool(operation: Operation) -> Any:
     async def call(**arguments: Any) -> CallToolResult:
-        with shown_to_the_model():
+        try:
             return _answer(await operation.run(**arguments))
+        except ChannelError as error:
+            return _refused(error.kind(), error.detail, error.retry_after)
 
     returned = Annotated[CallToolResult, operation.result]
     call.__name__ = operation.name
@@ -82,14 +84,15 @@ def answered(result: BaseModel) -> tuple[str, dict[str, Any]]:
     return text, shown
 
 
-@contextmanager
-def shown_to_the_model() -> Iterator[None]:
-    """Let the model read what it can act on; anything else stays a crash, logged and hidden."""
-    try:
-        yield
-    except ChannelError as error:
-        wait = f" retry_after: {error.retry_after:.0f} s." if error.retry_after else ""
-        raise ToolError(f"{error}{wait}") from error
+def _refused(kind: ErrorKind, fact: str, retry_after: float | None = None) -> CallToolResult:
+    """An error as words for the model, and as members for programs.
+
+    The members are no structured content: the TypeScript SDK's clients check that against the output schema,
+    also in an error, and would show their own complaint instead.
+    """
+    text = without_surrogates(kind.text(fact, retry_after))
+    told = {ERROR_META: kind.members(retry_after)}
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True, _meta=told)
 
 
 class ToolGuard(Extension):
@@ -113,7 +116,7 @@ class ToolGuard(Extension):
         """Called by the SDK around every tools/call."""
         started = time.perf_counter()
         refusal = self._refusal(params)
-        result = refusal if refusal is not None else self._capped(params.name, await call_next(ctx))
+        result = refusal if refusal is not None else self._told(params.name, await call_next(ctx))
         self._note(params.name, result, time.perf_counter() - started)
         return result
 
@@ -122,18 +125,23 @@ class ToolGuard(Extension):
         if operation is None and params.name in self._beside:
             return None
         if operation is None:
-            return _error(f"unknown_tool: {params.name[:60]!r}.{_hint(params.name, self._operations)}")
+            hint = _hint(params.name, self._operations)
+            return _refused(ERRORS["unknown_tool"], f"{params.name[:60]!r}.{hint}")
         try:
             operation.arguments.model_validate(params.arguments or {})
         except ValidationError as error:
-            return _error(_complaint(operation, error))
+            return _refused(ERRORS["invalid_arguments"], _complaint(operation, error))
         return None
 
-    def _capped(self, name: str, result: HandlerResult) -> HandlerResult:
+    def _told(self, name: str, result: HandlerResult) -> HandlerResult:
+        """The answer as the model may see it: not too long, and a crash by its code."""
         operation = self._operations.get(name)
-        reads = operation is not None and operation.effect in ("read", "status")
-        if reads and isinstance(result, CallToolResult) and (size := _size(result)) > ANSWER_LIMIT:
-            return _error(f"response_too_large: {size} characters. Ask for a smaller limit.")
+        if operation is None or not isinstance(result, CallToolResult):
+            return result
+        if result.is_error and ERROR_META not in (result.meta or {}):
+            return _refused(ERRORS["internal_error"], "The service failed.")
+        if operation.effect in ("read", "status") and (size := _size(result)) > ANSWER_LIMIT:
+            return _refused(ERRORS["response_too_large"], f"{size} characters, more than {ANSWER_LIMIT}.")
         return result
 
     def _note(self, name: str, result: HandlerResult, seconds: float) -> None:
@@ -152,16 +160,12 @@ def _complaint(operation: Operation, error: ValidationError) -> str:
         name = ".".join(str(part) for part in problem["loc"])
         hint = _hint(name, known) if problem["type"] == "extra_forbidden" else ""
         lines.append(f"{name}: {problem['msg']}.{hint}")
-    return f"invalid_arguments: nothing was done. {' '.join(lines)} Allowed: {', '.join(known)}."
+    return f"nothing was done. {' '.join(lines)} Allowed: {', '.join(known)}."
 
 
 def _hint(name: str, known: Any) -> str:
     near = difflib.get_close_matches(name, list(known), 1)
     return f" Did you mean {near[0]!r}?" if near else ""
-
-
-def _error(text: str) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 
 def _size(result: CallToolResult) -> int:

@@ -20,7 +20,7 @@ from core.channel import (
     WebhookStatus,
 )
 from core.echoes import fingerprint
-from core.errors import NotFound, Rejected
+from core.errors import BadCursor, NotFound, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId
 from core.webhook_address import WebhookAddress
 from mcp_avito.client import CHANNEL, AvitoClient
@@ -194,9 +194,7 @@ def _page(limit: int, cursor: str) -> tuple[int, int]:
     if not cursor:
         return min(max(limit, 1), LARGEST_PAGE), 0
     if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 4 or int(cursor) > LAST_OFFSET:
-        raise Rejected(
-            "This cursor is not one of ours; take next_cursor of the page before.", channel=CHANNEL
-        )
+        raise BadCursor(channel=CHANNEL)
     return min(max(limit, 1), LARGEST_PAGE), int(cursor)
 
 

@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +25,7 @@ from core.channel import (
     WebhookStatus,
 )
 from core.echoes import fingerprint
-from core.errors import ChannelError, NotFound, Rejected
+from core.errors import BadCursor, ChannelError, NotFound, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId, UserId
 from core.jsontext import without_surrogates
 from mcp_instagram.client import CHANNEL, DETAILED, LISTED, InstagramClient
@@ -152,7 +153,8 @@ class InstagramChannel(AccountChannel):
         return await self._send_media(chat_id, "document", document)
 
     async def list_chats(self, limit: int, cursor: str) -> ChatPage:
-        page = await self._client.get_conversations(limit=_page(limit), after=cursor)
+        with _reading(cursor):
+            page = await self._client.get_conversations(limit=_page(limit), after=cursor)
         me = await self._client.user_id()
         chats = [chat_info(conversation, me) for conversation in page.rows]
         return ChatPage(chats=[chat for chat in chats if chat], next_cursor=page.after)
@@ -179,7 +181,8 @@ class InstagramChannel(AccountChannel):
         if cursor == OLDER:
             raise Rejected("Instagram shows the newest 20 messages of a chat only.", channel=CHANNEL)
         conversation = await self._conversation(chat_id)
-        page = await self._client.get_messages(conversation, limit=_page(limit), after=cursor)
+        with _reading(cursor):
+            page = await self._client.get_messages(conversation, limit=_page(limit), after=cursor)
         messages = [_chat_message(row, chat_id) for row in page.rows if row.author]
         following = page.after if len(messages) == len(page.rows) else OLDER
         return MessagePage(messages=messages, next_cursor=following)
@@ -364,6 +367,17 @@ def _address(url: str, account: AccountId) -> str:
     return ours._replace(
         path=path if path.endswith(f"/{WEBHOOK_PATH}") else f"{path}/{WEBHOOK_PATH}"
     ).geturl()
+
+
+@contextmanager
+def _reading(cursor: str) -> Iterator[None]:
+    """Instagram refuses a place that it does not know without saying that it is the place."""
+    try:
+        yield
+    except Rejected as error:
+        if not cursor:
+            raise
+        raise BadCursor(channel=CHANNEL) from error
 
 
 def _page(limit: int) -> int:

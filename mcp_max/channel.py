@@ -20,7 +20,7 @@ from core.channel import (
     WebhookStatus,
 )
 from core.echoes import fingerprint
-from core.errors import Forbidden, NotFound, PeerUnreachable, Rejected
+from core.errors import BadCursor, Forbidden, NotFound, PeerUnreachable, Rejected
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChannelName, ChatId, MessageId
 from core.media import FILE_MAX_BYTES, check_file
 from core.messages import IncomingMessage
@@ -283,6 +283,5 @@ def _before(cursor: str) -> tuple[int, int]:
     """Time and place of the last message shown; zeros for the first page. Raises Rejected."""
     match = _CURSOR.fullmatch(cursor)
     if cursor and not match:
-        said = "This cursor is not one of ours; take next_cursor of the page before."
-        raise Rejected(said, channel=CHANNEL)
+        raise BadCursor(channel=CHANNEL)
     return (int(match[1]), int(match[2])) if match else (0, 0)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from core.channel import MediaFile
 from core.errors import (
     AuthFailed,
+    BadCursor,
     ChannelError,
     ContractBroken,
     Forbidden,
@@ -317,7 +318,7 @@ def random_id_of(peer_id: int, key: str, nth: int = 0) -> int:
 def page_of(limit: int, cursor: str) -> tuple[int, int]:
     """VK's count and offset (§3.2). The cursor is the offset."""
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
-        raise Rejected("This cursor is none of ours: take that of the page before.", channel=CHANNEL)
+        raise BadCursor(channel=CHANNEL)
     return min(max(limit, 1), LARGEST_PAGE), int(cursor or 0)
 
 

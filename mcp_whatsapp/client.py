@@ -14,7 +14,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from core.channel import MediaFile
-from core.errors import AuthFailed, ChannelError, ContractBroken, NotFound, Rejected, SessionLost
+from core.errors import AuthFailed, BadCursor, ChannelError, ContractBroken, NotFound, Rejected, SessionLost
 from core.http import REPEATABLE, Complaint, Timing, read_answer, vendor_client
 from core.jsontext import without_surrogates
 from core.transports import Layer
@@ -291,9 +291,7 @@ def digits_of(phone: str) -> str:
 def page_of(limit: int, cursor: str) -> tuple[int, int]:
     """Limit and offset; the largest page is not documented (§3.4). The cursor is the offset."""
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 7):
-        raise Rejected(
-            "This cursor is not one of ours; take next_cursor of the page before.", channel=CHANNEL
-        )
+        raise BadCursor(channel=CHANNEL)
     return min(max(limit, 1), LARGEST_PAGE), int(cursor or 0)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from core.errors import BadCursor
 from orchestrator.appeal_states import STATUSES, Status
 from orchestrator.batching import Batch
 from orchestrator.clients import Client, get_client
@@ -92,7 +93,7 @@ async def list_appeals(
     limit: int = 50,
     cursor: str = "",
 ) -> AppealPage:
-    """A page of cases. Raises ValueError for a status or a cursor that there is not."""
+    """A page of cases. Raises BadCursor, and ValueError for a status that there is not."""
     if status is not None and status not in STATUSES:
         raise ValueError(f"unknown status {status[:40]!r}; known: {', '.join(STATUSES)}")
     size = max(1, min(limit, _MOST_LISTED))
@@ -176,5 +177,5 @@ def _place(cursor: str) -> tuple[datetime, int]:
     except (ValueError, OverflowError):
         place = None
     if place is None or not 0 < place[1] < _BEGINNING[1]:
-        raise ValueError(f"not a cursor of this list: {cursor[:80]!r}")
+        raise BadCursor
     return place

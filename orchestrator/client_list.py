@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core.errors import BadCursor
 from orchestrator.appeals import Appeal, find_appeal
 from orchestrator.clients import Client, get_client
 from orchestrator.facts import facts_of
@@ -13,10 +14,6 @@ from orchestrator.store.queries import sql
 _MOST_CASES = 10
 _MOST_FACTS = 50
 _LARGEST = 2**63 - 1
-
-
-class PlaceError(ValueError):
-    """The cursor is none of this list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +65,13 @@ async def client_view(executor: Executor, client_id: int) -> ClientView | None:
 
 
 async def list_clients(executor: Executor, *, query: str, limit: int, cursor: str) -> Page:
-    """Clients whose name has the query in it, or whose phone, e-mail or handle it is. Raises PlaceError."""
+    """Clients whose name has the query in it, or whose phone, e-mail or handle it is. Raises BadCursor."""
     found = await executor.fetch(sql("list_clients"), query.strip(), _before(cursor), limit + 1)
     return _page([dict(row) for row in found], limit, "client_id")
 
 
 async def list_suggestions(executor: Executor, *, state: str, limit: int, cursor: str) -> Page:
-    """Suggestions in this state. Raises PlaceError."""
+    """Suggestions in this state. Raises BadCursor."""
     found = await executor.fetch(sql("list_suggestions"), state, _before(cursor), limit + 1, None)
     return _page([dict(row) for row in found], limit, "suggestion_id")
 
@@ -98,7 +95,7 @@ def _before(cursor: str) -> int:
     if not cursor:
         return _LARGEST
     if not (cursor.isascii() and cursor.isdigit() and 0 < int(cursor) <= _LARGEST):
-        raise PlaceError("The cursor is none of this list. Call without it.")
+        raise BadCursor
     return int(cursor)
 
 

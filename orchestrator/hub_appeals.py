@@ -93,7 +93,7 @@ class AppealDesk:
                     cursor=cursor,
                 )
         except Unstorable as error:
-            raise Rejected("The cursor or the channel is none of this list. Call without it.") from error
+            raise Rejected("There is no channel of this name.") from error
         lines = [appeal_line(appeal) for appeal in page.appeals]
         return AppealPage(appeals=lines, next_cursor=page.next_cursor)
 

@@ -10,7 +10,7 @@ from core.echoes import storage_errors
 from core.errors import NotFound, Rejected
 from core.operations import Operation
 from orchestrator import merges
-from orchestrator.client_list import PlaceError, client_view, list_clients, list_suggestions, settle
+from orchestrator.client_list import client_view, list_clients, list_suggestions, settle
 from orchestrator.erasure import StoredFile
 from orchestrator.hub_client_models import (
     ClientCard,
@@ -84,10 +84,7 @@ class ClientDesk:
         cursor: Annotated[str, Field(max_length=30, description="next_cursor of the page before")] = "",
     ) -> ClientPage:
         """List clients, the newest first."""
-        try:
-            page = await list_clients(self._pool, query=storable(query), limit=limit, cursor=cursor)
-        except PlaceError as error:
-            raise Rejected(str(error)) from error
+        page = await list_clients(self._pool, query=storable(query), limit=limit, cursor=cursor)
         return ClientPage(clients=[ClientLine(**one) for one in page.rows], next_cursor=page.next_cursor)
 
     async def _suggestions(
@@ -97,10 +94,7 @@ class ClientDesk:
         cursor: Annotated[str, Field(max_length=30, description="next_cursor of the page before")] = "",
     ) -> SuggestionPage:
         """List pairs of clients who may be one person, the newest first."""
-        try:
-            page = await list_suggestions(self._pool, state=which, limit=limit, cursor=cursor)
-        except PlaceError as error:
-            raise Rejected(str(error)) from error
+        page = await list_suggestions(self._pool, state=which, limit=limit, cursor=cursor)
         return SuggestionPage(
             suggestions=[Suggestion(**one) for one in page.rows], next_cursor=page.next_cursor
         )

@@ -1,12 +1,13 @@
 """Deliveries at the hub: which are in doubt, and what is to become of one."""
 
+import re
 from typing import Annotated, Literal, cast
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from core.auth import demand_operator
-from core.errors import NotFound, Rejected
+from core.errors import BadCursor, NotFound, Rejected
 from core.operations import Arguments, Operation, asking
 from orchestrator.hub_bulks import no_such_delivery
 from orchestrator.hub_models import Delivery
@@ -33,7 +34,7 @@ class DeliveriesSought(Arguments):
     account: Annotated[str, Field(max_length=32, description="Only of this account")] = ""
     limit: Annotated[int, Field(ge=1, le=100, description="Rows per page")] = 20
     cursor: Annotated[
-        str, Field(pattern=r"^\d{0,18}$", description="next_cursor of the page before; empty first")
+        str, Field(max_length=60, description="next_cursor of the page before; empty first")
     ] = ""
 
 
@@ -77,7 +78,7 @@ class DeliveryDesk:
             cast(State, given.status),
             channel=given.channel,
             account=given.account,
-            before=int(given.cursor or 0),
+            before=_place(given.cursor),
             limit=given.limit,
         )
         more = str(found[-1].seq) if len(found) == given.limit else ""
@@ -126,6 +127,12 @@ def _id(delivery_id: str) -> UUID:
         return UUID(delivery_id)
     except ValueError as error:
         raise NotFound("There is no such delivery.") from error
+
+
+def _place(cursor: str) -> int:
+    if cursor and not re.fullmatch(r"[0-9]{1,18}", cursor):
+        raise BadCursor
+    return int(cursor or 0)
 
 
 def _line(delivery: Stored) -> DeliveryLine:

@@ -43,6 +43,7 @@ PROMISES: dict[str, str] = {
     "closed": "No route opens without its key, and a wrong key learns nothing.",
     "no-secrets": "No secret stands in a log line, an error or a status.",
     "bad-input": "Bad input at any door gets a clear answer, and what was readable is kept.",
+    "errors": "Every error says its code, whether and when to repeat, and what to do, alike at every door.",
     "vendor-errors": "A vendor's failure reaches the caller as what it means, with what to do.",
     "form": "A form opens an appeal of the client with that phone.",
     "form-reply": "A reply to a form goes where the client can be reached, or is refused with the reason.",

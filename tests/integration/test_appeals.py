@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from core.errors import BadCursor
 from orchestrator.appeal_changes import close_appeal
 from orchestrator.appeals import get_appeal, list_appeals
 from orchestrator.batching import ChatContext
@@ -143,7 +144,7 @@ async def test_a_list_may_be_of_one_status_and_one_channel(here: Scene) -> None:
     "cursor", ["x", "2027|x", "|", "nonsense|1", "2027-01-15T08:00:00+00:00|" + "9" * 30]
 )
 async def test_a_made_up_cursor_is_refused_by_name(here: Scene, cursor: str) -> None:
-    with pytest.raises(ValueError, match="not a cursor of this list"):
+    with pytest.raises(BadCursor):
         await list_appeals(here.pool, cursor=cursor)
 
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from core.channel import Arrival, MediaFile, Normalized, WebhookRequest
 from core.errors import (
     AuthFailed,
+    BadCursor,
     ChannelError,
     Forbidden,
     NotFound,
@@ -492,8 +493,10 @@ async def test_pages_follow_each_other(world: World) -> None:
 
 async def test_a_cursor_that_is_not_instagrams_is_rejected(world: World) -> None:
     chat = await world.chat()
-    with pytest.raises(Rejected):
+    with pytest.raises(BadCursor):
         await world.channel.list_messages(chat, 2, "rubbish")
+    with pytest.raises(BadCursor):
+        await world.channel.list_chats(2, "rubbish")
 
 
 async def test_the_history_ends_with_the_twentieth_message(world: World) -> None:

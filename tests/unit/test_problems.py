@@ -30,7 +30,7 @@ def test_a_problem_names_the_field() -> None:
 
 
 def test_half_an_emoji_in_the_detail_does_not_break_the_answer() -> None:
-    assert read(problem(400, "bad", "half \ud83d"))["detail"] == "half �"
+    assert read(problem(400, "unreadable_json", "half \ud83d"))["detail"] == "half �"
 
 
 @pytest.mark.parametrize("error", ChannelError.__subclasses__())
