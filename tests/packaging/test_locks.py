@@ -13,6 +13,10 @@ LOCKS = (
     "requirements-browser.lock",
     "requirements-uv.lock",
     *(f"tests/conformance/{name}.lock" for name in ("node", "mcp19", "mcp130", "fastmcp2", "fastmcp4")),
+    *(
+        f"examples/frameworks/{name}.lock"
+        for name in ("anthropic", "openai_agents", "langgraph", "pydantic_ai")
+    ),
 )
 
 
