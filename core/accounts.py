@@ -29,6 +29,11 @@ class Accounts:
     def __iter__(self) -> Iterator[Account]:
         return iter(self._accounts.values())
 
+    @property
+    def names(self) -> list[AccountId]:
+        """All of them, default first."""
+        return sorted(self._accounts, key=lambda name: (name != DEFAULT_ACCOUNT, name))
+
     def name(self, given: str) -> AccountId:
         """The account that is meant. Raises NotFound with those that exist."""
         asked = AccountId(given or DEFAULT_ACCOUNT)

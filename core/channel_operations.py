@@ -10,9 +10,12 @@ from core.channel import Channel
 from core.ids import AccountId
 from core.operations import Operation
 from core.operations_account import AccountAffairs, LinksFiles
+from core.operations_capabilities import ChannelCapabilities, Offering
 from core.operations_chats import Chats, RemembersChats
 from core.operations_messages import Messages
 from core.operations_sending import FetchesMedia, Sending
+from core.resource_uris import ACCOUNT_CHAT, CAPABILITIES, CHAT, of_channel
+from core.resources import ResourceOf
 
 __all__ = ["PARTS", "Account", "ChannelOperations", "capabilities_of"]
 
@@ -68,6 +71,13 @@ class ChannelOperations:
         self._chats = Chats(title, known, remembered)
         self._messages = Messages(known)
         self._affairs = AccountAffairs(known, links)
+        offered = ChannelCapabilities(
+            channel=self._some.name,
+            accounts=list(known.names),
+            parts=sorted(parts_of(self._some)),
+            limits=capabilities,
+        )
+        self._offering = Offering(title, offered).operation()
 
     def all(self) -> list[Operation]:
         """Every operation that this channel can serve."""
@@ -76,10 +86,28 @@ class ChannelOperations:
             *self._chats.operations(self._some),
             *self._messages.operations(self._some),
             *self._affairs.operations(self._some),
+            self._offering,
         ]
+
+    def resources(self) -> list[ResourceOf]:
+        """What may be read of this channel under a URI."""
+        name = self._some.name
+        chats = [
+            one
+            for operation in self._chats.reading(self._some)
+            for one in (
+                ResourceOf(of_channel(CHAT, name), operation),
+                ResourceOf(of_channel(ACCOUNT_CHAT, name), operation, title=f"{operation.title}, by account"),
+            )
+        ]
+        return [*chats, ResourceOf(of_channel(CAPABILITIES, name), self._offering)]
 
 
 def capabilities_of(channel: Channel) -> dict[str, Any]:
     """The manifest and the optional parts of a channel, for /info."""
-    parts = [part.__name__ for part in PARTS if isinstance(channel, part)]
-    return channel.capabilities.model_dump() | {"parts": parts}
+    return channel.capabilities.model_dump() | {"parts": parts_of(channel)}
+
+
+def parts_of(channel: Channel) -> list[str]:
+    """The names of the optional parts that it has."""
+    return [part.__name__ for part in PARTS if isinstance(channel, part)]

@@ -167,6 +167,7 @@ class _Wiring(Generic[S, C]):
             ],
             openapi_extra=_webhook_paths(name) | file_paths(name),
             allowed_hosts=made.settings.allowed_hosts,
+            resources=operations.resources(),
             resource_bus=self._bus,
             state_keys=state_keys(made.settings.mcp_state_keys, made.settings.api_keys),
             fixtures=fixtures_of(made.settings.mcp_fixtures),

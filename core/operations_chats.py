@@ -9,6 +9,7 @@ from core.arguments import AccountArgument, ChatArgument, CursorArgument, LimitA
 from core.channel import (
     Channel,
     ChatInfo,
+    ChatMessage,
     ChatPage,
     KeepsHistory,
     KnowsProfiles,
@@ -24,6 +25,9 @@ from core.errors import Rejected
 from core.ids import AccountId, ChatId, UserId
 from core.operations import Operation
 
+#: Messages that a chat is shown with.
+_LAST = 20
+
 
 class Done(BaseModel):
     """It was done."""
@@ -35,6 +39,14 @@ class FoundChat(BaseModel):
     """The chat with the owner of a number."""
 
     chat_id: str
+
+
+class Conversation(ChatInfo):
+    """A chat with its last messages."""
+
+    messages: list[ChatMessage] = Field(
+        default_factory=list, description="newest first; empty too where the messenger shows none"
+    )
 
 
 class RemembersChats(Protocol):
@@ -59,8 +71,9 @@ class Chats:
         return [
             *(self._listing() if ours or isinstance(some, ListsChats) else []),
             *(self._showing() if ours or isinstance(some, ShowsChats) else []),
+            *self.reading(some),
             *(self._history() if isinstance(some, KeepsHistory) else []),
-            *(self._reading() if isinstance(some, MarksRead) else []),
+            *(self._marking() if isinstance(some, MarksRead) else []),
             *(self._typing() if isinstance(some, ShowsTyping) else []),
             *(self._knowing() if isinstance(some, KnowsProfiles) else []),
             *(self._finding() if isinstance(some, OpensChats) else []),
@@ -74,11 +87,18 @@ class Chats:
         title, path = f"Get a chat of {self._title}", "/api/chats/{chat_id}"
         return [Operation("get_chat", title, "GET", path, self._get_chat, "read")]
 
+    def reading(self, some: Channel) -> list[Operation]:
+        """The whole of a chat in one: what chat://{channel}/{chat_id} shows."""
+        if self._remembered is None and not isinstance(some, ShowsChats):
+            return []
+        title, path = f"Chat on {self._title}", "/api/chats/{chat_id}/conversation"
+        return [Operation("read_conversation", title, "GET", path, self._conversation, "read", tool=False)]
+
     def _history(self) -> list[Operation]:
         title, path = f"List messages of a chat on {self._title}", "/api/chats/{chat_id}/messages"
         return [Operation("list_messages", title, "GET", path, self._list_messages, "read")]
 
-    def _reading(self) -> list[Operation]:
+    def _marking(self) -> list[Operation]:
         path = "/api/chats/{chat_id}/read"
         return [Operation("mark_read", "Mark a chat as read", "POST", path, self._mark_read, "change")]
 
@@ -109,6 +129,17 @@ class Chats:
         if isinstance(channel, ShowsChats):
             return await channel.get_chat(ChatId(chat_id))
         return await self._own(account).get_chat(self._accounts.name(account), ChatId(chat_id))
+
+    async def _conversation(
+        self, chat_id: ChatArgument, account: AccountArgument = "default"
+    ) -> Conversation:
+        """Read a chat: who the customer is, which ad it is about, and the last messages."""
+        chat = await self._get_chat(chat_id, account)
+        channel = self._accounts.one(account).channel
+        if not isinstance(channel, KeepsHistory):
+            return Conversation(**chat.model_dump())
+        page = await channel.list_messages(ChatId(chat_id), _LAST, "")
+        return Conversation(**chat.model_dump(), messages=page.messages)
 
     async def _list_messages(
         self,

@@ -1,18 +1,20 @@
 """MCP resources of a service: what may be read, and watched, under a URI. Made from operations, like tools.
 
-A resource is an operation that only reads, under a second name: `inbox://turns`, `chat://{chat_id}`. The
+A resource is an operation that only reads, under a second name: `inbox://turns`, `appeal://{id}`. The
 `{placeholders}` are its arguments. Its REST route and its words are the operation's own.
 """
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.server.mcpserver.resources import FunctionResource
+from mcp.server.mcpserver.resources.templates import ResourceSecurity
 from pydantic import ValidationError
 
 from core.errors import ChannelError, NotFound
@@ -20,27 +22,43 @@ from core.observability import Metrics
 from core.operations import Operation
 from core.tools import answered
 
-_MIME = "application/json"
+MIME = "application/json"
 _PLACEHOLDER = re.compile(r"{(\w+)}")
+#: Ids are no paths: "../x", "/x" and "c:x" may be somebody's. A NUL is nobody's.
+_ANY_ID = ResourceSecurity(reject_path_traversal=False, reject_absolute_paths=False)
 
 
 @dataclass(frozen=True)
 class ResourceOf:
-    """The answer of `operation`, as JSON, under `uri`."""
+    """The answer of `operation`, as JSON, under `uri`.
+
+    `arguments` {placeholder: argument of the operation}, where they differ; `title` where the operation's
+    does not tell two templates apart.
+    """
 
     uri: str
     operation: Operation
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """What has to be filled in; none: it is there as it stands."""
+        return tuple(_PLACEHOLDER.findall(self.uri))
+
+    def filled(self, **given: str) -> str:
+        """The URI with these in their places, encoded."""
+        return _PLACEHOLDER.sub(lambda found: quote(given[found[1]], safe=""), self.uri)
 
 
 def add_resources(server: MCPServer, resources: Sequence[ResourceOf], metrics: Metrics) -> None:
     """Register every one, as a resource or as a template when its URI has placeholders."""
     for one in resources:
-        operation, read = one.operation, _reader(one, metrics)
-        if "{" in one.uri:
-            server.resource(one.uri, title=operation.title, mime_type=_MIME)(read)
+        read, title = _reader(one, metrics), one.title or one.operation.title
+        if one.placeholders:
+            server.resource(one.uri, title=title, mime_type=MIME, security=_ANY_ID)(read)
         else:
-            made = FunctionResource.from_function(read, one.uri, title=operation.title, mime_type=_MIME)
-            server.add_resource(made)
+            server.add_resource(FunctionResource.from_function(read, one.uri, title=title, mime_type=MIME))
 
 
 def _reader(resource: ResourceOf, metrics: Metrics) -> Callable[..., Any]:
@@ -49,26 +67,36 @@ def _reader(resource: ResourceOf, metrics: Metrics) -> Callable[..., Any]:
     async def read(**given: Any) -> str:
         outcome = "error"
         try:
-            text, _ = answered(await operation.call(given))
+            text, _ = answered(await operation.call(_named(resource, given)))
             outcome = "ok"
         except NotFound as error:
             raise ResourceNotFoundError(str(error)) from error
         except ChannelError as error:
             raise ResourceError(str(error)) from error
-        except ValidationError as error:
-            raise ResourceError(f"invalid_arguments: {', '.join(_names(error))}") from error
+        except ValidationError as error:  # under such a name there can be nothing
+            raise ResourceNotFoundError(f"invalid_arguments: {_complaint(resource, error)}") from error
         finally:
             metrics.requests.labels(f"resource:{operation.name}", outcome).inc()
         return text
 
     read.__name__, read.__doc__ = operation.name, operation.description
     # What stands in a URI is text; the operation reads it as what it takes.
-    names = _PLACEHOLDER.findall(resource.uri)
+    names = resource.placeholders
     given = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=str) for name in names]
     read.__signature__ = inspect.Signature(given, return_annotation=str)  # type: ignore[attr-defined]  # read by inspect
     read.__annotations__ = dict.fromkeys((*names, "return"), str)
     return read
 
 
-def _names(error: ValidationError) -> list[str]:
-    return [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
+def _named(resource: ResourceOf, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {resource.arguments.get(name, name): value for name, value in given.items()}
+
+
+def _complaint(resource: ResourceOf, error: ValidationError) -> str:
+    """What is wrong, by the names that stand in the template, and what the template is."""
+    shown = {argument: name for name, argument in resource.arguments.items()}
+    wrong = [
+        f"{'.'.join(shown.get(str(part), str(part)) for part in one['loc'])}: {one['msg']}"
+        for one in error.errors(include_url=False)
+    ]
+    return f"{', '.join(wrong)}. Read {resource.uri} with an id as it stands in a list or a turn."

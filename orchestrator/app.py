@@ -131,7 +131,8 @@ class Orchestrator:
             openapi_extra={**media_paths(), **self._waking.openapi()},
             on_stop=self._stop,
             resources=[
-                replace(one, operation=told_when_away(one.operation)) for one in self._waking.resources()
+                replace(one, operation=told_when_away(one.operation))
+                for one in (*self._waking.resources(), *self._hub.resources())
             ],
             resource_bus=self._waking.bus,
             closed_routes=self._waking.routes(),

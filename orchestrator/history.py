@@ -179,6 +179,14 @@ async def messages_of_appeal(executor: Executor, appeal_id: int, *, last: int) -
     return await _views(executor, rows[::-1])
 
 
+async def messages_of_chat(
+    executor: Executor, channel: str, account: str, chat_id: str, *, last: int
+) -> list[MessageView]:
+    """The last messages of a chat, oldest first; whoever wrote them."""
+    rows = await executor.fetch(sql("messages_of_chat"), channel, account, chat_id, last)
+    return await _views(executor, rows[::-1])
+
+
 async def messages_around(executor: Executor, turn_id: int, *, last: int) -> list[MessageView]:
     """The last messages of a turn's chat and case beside the turn: before it, or by others meanwhile."""
     rows = await executor.fetch(sql("messages_around_turn"), turn_id, last)

@@ -1,12 +1,14 @@
 """What can be asked of the orchestrator: each desk brings its operations, for MCP tools and REST alike."""
 
 from core.operations import Operation
+from core.resources import ResourceOf
 from orchestrator.hub_appeals import AppealDesk
 from orchestrator.hub_bulks import BulkDesk
 from orchestrator.hub_clients import ClientDesk
 from orchestrator.hub_deliveries import DeliveryDesk
 from orchestrator.hub_letters import LetterDesk
 from orchestrator.hub_parts import HubParts
+from orchestrator.hub_reading import ReadingDesk
 from orchestrator.hub_takeover import TakeoverDesk
 from orchestrator.hub_trace import TraceDesk
 from orchestrator.hub_turns import TurnDesk
@@ -27,6 +29,8 @@ class Hub:
         self._bulks = BulkDesk(parts)
         self._trace = TraceDesk(parts)
         self._clients = ClientDesk(parts)
+        looked_up = [*self._appeals.operations(), *self._clients.operations()]
+        self._reading = ReadingDesk(parts, {one.name: one for one in looked_up})
 
     def stop(self) -> None:
         """The process ends: nobody is kept waiting."""
@@ -48,4 +52,9 @@ class Hub:
             *self._letters.operations(),
             *self._trace.operations(),
             *self._clients.operations(),
+            *self._reading.operations(),
         ]
+
+    def resources(self) -> list[ResourceOf]:
+        """What may be read under a URI."""
+        return self._reading.resources()

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.capabilities import Capabilities
 from core.clock import Clock
 from core.errors import ChannelError
 from core.ids import DEFAULT_ACCOUNT
@@ -29,6 +30,7 @@ class Manifest(BaseModel):
     parts: frozenset[str] = frozenset()
     accounts: tuple[str, ...] = Field(default=(), description="default first")
     reply_window_seconds: int | None = None
+    limits: Capabilities | None = Field(default=None, description="None: it does not say all of them")
 
     def has(self, *parts: str) -> bool:
         """Whether it has one of these."""
@@ -91,4 +93,12 @@ def manifest_of(info: Mapping[str, Any]) -> Manifest:
         parts=told.get("parts", "nothing said"),
         accounts=tuple(names),
         reply_window_seconds=told.get("reply_window_seconds"),
+        limits=_limits(told),
     )
+
+
+def _limits(told: Mapping[str, Any]) -> Capabilities | None:
+    try:
+        return Capabilities.model_validate(told)
+    except ValidationError:  # a server of another version: what we go by ourselves is read above
+        return None

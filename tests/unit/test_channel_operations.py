@@ -144,12 +144,17 @@ class Desk:
         return PICTURE
 
 
-def test_a_channel_that_only_sends_has_two_operations() -> None:
-    assert set(Desk(OnlyText()).operations) == {"send_message", "send_bulk"}
+def test_a_channel_that_only_sends_has_these_operations() -> None:
+    assert set(Desk(OnlyText()).operations) == {"send_message", "send_bulk", "channel_capabilities"}
 
 
 def test_every_part_brings_its_operations() -> None:
-    assert set(Desk(FakeChannel()).operations) == {"send_message", "send_image", "send_bulk"}
+    assert set(Desk(FakeChannel()).operations) == {
+        "send_message",
+        "send_image",
+        "send_bulk",
+        "channel_capabilities",
+    }
     assert set(Desk(FakeChannelWithEverything()).operations) == {
         "send_message",
         "send_image",
@@ -171,6 +176,8 @@ def test_every_part_brings_its_operations() -> None:
         "token_status",
         "refresh_token",
         "media_link",
+        "read_conversation",
+        "channel_capabilities",
     }
 
 
@@ -204,7 +211,8 @@ def test_the_paths_are_those_of_the_contract() -> None:
 def test_tokens_and_links_are_no_business_of_a_model() -> None:
     hidden = {name for name, one in Desk(FakeChannelWithEverything()).operations.items() if not one.tool}
 
-    assert hidden == {"token_status", "refresh_token", "media_link"}
+    seen_as_resources = {"read_conversation", "channel_capabilities"}
+    assert hidden == {"token_status", "refresh_token", "media_link"} | seen_as_resources
 
 
 def test_the_manifest_names_the_parts() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import pytest
 from mcp import Client, MCPError
 from mcp.server.mcpserver import MCPServer
+from mcp.types import INVALID_PARAMS
 from pydantic import BaseModel, Field
 
 from core.errors import NotFound, StorageDown
@@ -39,10 +40,21 @@ async def shelf(number: Annotated[int, Field(ge=1, description="Which")]) -> She
     return Shelf(number=number)
 
 
+async def box(label: Annotated[str, Field(max_length=9, description="Its label")]) -> Shelf:
+    """One box, by its label."""
+    return Shelf(number=0, label_untrusted=label)
+
+
 RESOURCES = (
     ResourceOf("shop://shelves", Operation("shelves", "Shelves", "GET", "/api/shelves", shelves, "read")),
     ResourceOf(
         "shop://shelves/{number}", Operation("shelf", "Shelf", "GET", "/api/shelves/{number}", shelf, "read")
+    ),
+    ResourceOf(
+        "shop://boxes/{id}",
+        Operation("box", "Box", "GET", "/api/boxes/{label}", box, "read"),
+        {"id": "label"},
+        title="Box of a shelf",
     ),
 )
 
@@ -70,17 +82,48 @@ async def _read(reader: Client, uri: str) -> dict[str, object]:
 async def test_a_fixed_one_is_listed_and_one_with_placeholders_is_a_template(metrics: Metrics) -> None:
     async with reading(metrics) as reader:
         [listed] = (await reader.list_resources()).resources
-        [template] = (await reader.list_resource_templates()).resource_templates
+        template, named = (await reader.list_resource_templates()).resource_templates
 
     assert (listed.uri, listed.name, listed.title) == ("shop://shelves", "shelves", "Shelves")
     assert listed.description == "All shelves."
     assert (template.uri_template, template.name) == ("shop://shelves/{number}", "shelf")
+    assert (template.title, template.description, template.mime_type) == (
+        "Shelf",
+        "One shelf.",
+        "application/json",
+    )
+    assert (named.uri_template, named.title) == ("shop://boxes/{id}", "Box of a shelf")
 
 
 async def test_the_answer_is_the_operations_with_customers_words_cleaned(metrics: Metrics) -> None:
     async with reading(metrics) as reader:
         assert await _read(reader, "shop://shelves") == {"number": 7, "label_untrusted": "ab"}
         assert await _read(reader, "shop://shelves/3") == {"number": 3, "label_untrusted": ""}
+
+
+@pytest.mark.promise("resources")
+@pytest.mark.parametrize(
+    "label", ["a/b", "a:b@c", "c:x", "../x", "/x", "%2F", "{id}", "Анна", "a?b#c", "..", "x"]
+)
+async def test_an_id_of_any_letters_is_read_as_it_is_written_encoded(metrics: Metrics, label: str) -> None:
+    """Ids are opaque: what looks like a path, a drive or an address may be somebody's chat."""
+    async with reading(metrics) as reader:
+        assert (await _read(reader, RESOURCES[2].filled(id=label)))["label_untrusted"] == label
+
+
+@pytest.mark.parametrize(
+    "uri", ["shop://boxes/much-too-long", "shop://shelves/x", "shop://boxes/a%00b", "shop://no"]
+)
+async def test_what_cannot_be_there_is_not_found(metrics: Metrics, uri: str) -> None:
+    """-32602 with the URI, as the specification says; the names are those of the template."""
+    async with reading(metrics) as reader:
+        with pytest.raises(MCPError) as refused:
+            await reader.read_resource(uri)
+
+    assert (refused.value.code, refused.value.data) == (INVALID_PARAMS, {"uri": uri})
+    if uri.endswith("long"):
+        assert "id: String should have at most 9 characters" in str(refused.value)
+        assert "Read shop://boxes/{id}" in str(refused.value)
 
 
 @pytest.mark.parametrize(

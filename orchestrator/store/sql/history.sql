@@ -199,6 +199,14 @@ LEFT JOIN outbound AS o ON o.id = m.outbound_id
 WHERE m.appeal_id = $1
 ORDER BY m.id DESC LIMIT $2
 
+-- name: messages_of_chat
+SELECT m.id, m.direction, m.sender, m.event, m.message_type, m.message_text, m.media, m.meta, m.reply_to,
+    m.external_message_id, m.external_chat_id, m.sent_at, m.edited_at, m.deleted_at, m.outbound_id, o.state
+FROM messages_history AS m
+LEFT JOIN outbound AS o ON o.id = m.outbound_id
+WHERE m.channel = $1 AND m.account = $2 AND m.external_chat_id = $3
+ORDER BY m.id DESC LIMIT $4
+
 -- name: messages_around_turn
 -- What was said in the turn's chat beside the turn: before it, and meanwhile by others; nothing of later turns.
 -- With it what its case has of other channels (a form that goes on in a messenger), and what went another way
