@@ -80,9 +80,9 @@ class ChatInfo(BaseModel):
     client_name_untrusted: str = ""
     client_user_id: str = ""
     ad_id: str = ""
-    ad_title: str = ""
-    ad_price: str = Field(default="", description="as the vendor writes it, with currency")
-    ad_url: str = ""
+    ad_title_untrusted: str = ""
+    ad_price_untrusted: str = Field(default="", description="as the vendor writes it, with currency")
+    ad_url_untrusted: str = ""
     last_message_untrusted: str = ""
     updated_at: str = Field(default="", description="ISO 8601, UTC")
 

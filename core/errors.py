@@ -33,6 +33,9 @@ by code; docs/errors.md is made of it.
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from core.untrusted import one_line
+
+LONGEST_DETAIL = 1_000
 Reaction = Literal["repeat", "look_first", "stop_account", "stop_chat", "change_content", "leave", "report"]
 
 
@@ -68,8 +71,8 @@ class ChannelError(Exception):
     what_to_do: ClassVar[str] = "Look at the service's log."
 
     def __init__(self, detail: str = "", *, channel: str = "", retry_after: float | None = None) -> None:
-        super().__init__(detail or (self.__doc__ or "").strip())
-        self.detail = detail or (self.__doc__ or "").strip()
+        self.detail = one_line(detail or self.__doc__ or "", LONGEST_DETAIL)
+        super().__init__(self.detail)
         self.channel = channel
         self.retry_after = retry_after
 

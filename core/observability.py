@@ -1,6 +1,8 @@
 """Logs and counters: one JSON line per event on stderr, secrets masked; Prometheus text for /metrics."""
 
+import json
 import logging
+import re
 import sys
 from collections.abc import Iterable, MutableMapping
 from typing import Any, TextIO
@@ -14,6 +16,13 @@ MASK = "***"
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
+#: What a terminal or a viewer of logs obeys or hides: controls, line ends of Unicode, directions, tags.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+#: Of several lines by nature.
+_LONG = frozenset({"exception", "stack"})
 _QUIET = ("httpx", "httpcore", "httpx2", "httpcore2", "uvicorn.access", "mcp")
 
 
@@ -42,7 +51,10 @@ def configure_logging(
 
 
 class Masking(logging.Formatter):
-    """Renders with `inner` and masks every known secret in the result, wherever it came from."""
+    """Renders with `inner` and masks every known secret in the result, wherever it came from.
+
+    What a log's reader would obey instead of seeing is written as JSON escapes: nobody's words make a line.
+    """
 
     def __init__(self, inner: logging.Formatter, secrets: Iterable[str]) -> None:
         super().__init__()
@@ -53,13 +65,26 @@ class Masking(logging.Formatter):
         line = self._inner.format(record)
         for secret in self._secrets:
             line = line.replace(secret, MASK)
-        return line
+        return _UNSEEN.sub(_escaped, line)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
+
+
+def _on_one_line(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """JSON escapes line ends itself; a console would begin a new line with somebody's words."""
+    for name, value in event.items():
+        if isinstance(value, str) and name not in _LONG:
+            event[name] = value.replace("\r", "\\r").replace("\n", "\\n")
+    return event
 
 
 def _formatter(shared: list[Any], *, console: bool, secrets: Iterable[str]) -> logging.Formatter:
     if console:
         plain = structlog.dev.plain_traceback
-        last: list[Any] = [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
+        renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)
+        last: list[Any] = [_on_one_line, renderer]
     else:
         last = [_TRACEBACKS, structlog.processors.JSONRenderer(ensure_ascii=False)]
     inner = structlog.stdlib.ProcessorFormatter(

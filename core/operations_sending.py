@@ -37,7 +37,7 @@ class BulkOutcome(BaseModel):
 
     chat_id: str
     message_ids: list[str] = Field(default_factory=list)
-    error: str = Field(default="", description="code: what happened; empty when it was sent")
+    error_untrusted: str = Field(default="", description="code: what happened; empty when it was sent")
 
 
 class BulkResult(BaseModel):
@@ -169,7 +169,7 @@ class Sending:
             for chat_id in dict.fromkeys(chat_ids):
                 key = f"{idempotency_key}:{chat_id}" if idempotency_key else ""
                 outcomes.append(await _bulk_one(sender, chat_id, text, key))
-        sent = sum(not outcome.error for outcome in outcomes)
+        sent = sum(not outcome.error_untrusted for outcome in outcomes)
         return BulkResult(sent=sent, failed=len(outcomes) - sent, outcomes=outcomes)
 
     async def _loaded(self, kind: MediaKind, url: str, base64: str, name: str = "") -> MediaFile:
@@ -199,5 +199,5 @@ async def _bulk_one(sender: Sender, chat_id: str, text: str, key: str) -> BulkOu
     try:
         sent = await sender.send_text(ChatId(chat_id), text, key, speaker=speaks_now())
     except ChannelError as error:
-        return BulkOutcome(chat_id=chat_id, error=f"{error.code}: {error.detail}")
+        return BulkOutcome(chat_id=chat_id, error_untrusted=f"{error.code}: {error.detail}")
     return BulkOutcome(chat_id=chat_id, message_ids=list(sent.message_ids))

@@ -33,6 +33,7 @@ from core.errors import (
 )
 from core.lanes import is_patient
 from core.ratelimit import BucketShelf, TokenBucket
+from core.untrusted import clean, quoted
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def masked(words: str, secrets: tuple[str, ...] = ()) -> str:
     """A vendor's words fit for a log: one line, short, without addresses and known secrets."""
     for secret in filter(None, secrets):
         words = words.replace(secret, "***")
-    words = _UNPRINTABLE.sub(" ", _URL.sub("(address)", words)).strip()
+    words = clean(_UNPRINTABLE.sub(" ", _URL.sub("(address)", words)))
     return words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}..."
 
 
@@ -181,7 +182,7 @@ class ErrorMapping(Layer):
         self, status: int, complaint: Complaint, request: httpx.Request, response: httpx.Response
     ) -> ChannelError:
         words = masked(complaint.words, (*self._secrets, _bearer(request)))
-        detail = f"{self._channel} answered {status}" + (f": {words}." if words else ".")
+        detail = f"{self._channel} answered {status}" + (f": {quoted(words)}." if words else ".")
         told = complaint.retry_after
         error = self._error(complaint.kind or _refusal_kind(status, words), detail, request)
         error.retry_after = retry_after(response, self._wall()) if told is None else told

@@ -1,4 +1,8 @@
-"""Customers' words are data for the model, never instructions: cleaned of invisible characters and cut."""
+"""Others' words are data for the model, never instructions: cleaned of invisible characters and cut.
+
+Where they stand in a structure their field's name ends in _untrusted; where they stand in a sentence of ours
+(an error) they are quoted, on one line.
+"""
 
 import re
 import unicodedata
@@ -48,6 +52,16 @@ def _cut(text: str, limit: int) -> str:
     return beginning.rstrip(chr(_JOINER) + chr(_NON_JOINER) + _TAGS) + mark
 
 
+def one_line(text: str, limit: int = TEXT_LIMIT) -> str:
+    """The text cleaned and without line ends: it cannot look like a second error, or line of a log."""
+    return clean(" ".join(text.split()), limit)
+
+
+def quoted(words: str) -> str:
+    """Somebody else's words within a sentence of ours; a quotation mark of theirs does not end them."""
+    return f"“{one_line(words).replace('“', '‘').replace('”', '’')}”"
+
+
 def clean_fields(value: Any, limit: int = TEXT_LIMIT) -> Any:
     """A copy of a JSON value in which every field named …_untrusted has been cleaned."""
     if isinstance(value, dict):
@@ -62,7 +76,9 @@ def _field(key: str, item: Any, limit: int) -> Any:
         return clean_fields(item, limit)
     if isinstance(item, list):
         return [_field(key, each, limit) for each in item]
-    return clean(item, limit) if isinstance(item, str) else clean_fields(item, limit)
+    if isinstance(item, dict):
+        return {name: _field(key, each, limit) for name, each in item.items()}
+    return clean(item, limit) if isinstance(item, str) else item
 
 
 def _shown(character: str, previous: str) -> bool:

@@ -215,9 +215,9 @@ def chat_info(chat: Chat, user_id: int) -> ChatInfo:
         client_name_untrusted=(client.name if client else None) or "",
         client_user_id=str(client.id) if client else "",
         ad_id=str(ad.id) if ad and ad.id else "",
-        ad_title=(ad.title if ad else None) or "",
-        ad_price=(ad.price_string if ad else None) or "",
-        ad_url=(ad.url if ad else None) or "",
+        ad_title_untrusted=(ad.title if ad else None) or "",
+        ad_price_untrusted=(ad.price_string if ad else None) or "",
+        ad_url_untrusted=(ad.url if ad else None) or "",
         last_message_untrusted=_words(chat.last_message) if chat.last_message else "",
         updated_at=_iso(chat.updated),
     )

@@ -138,9 +138,9 @@ def _of_chat(chat: ChatInfo) -> ChatContext:
     return ChatContext(
         client_name=chat.client_name_untrusted,
         ad_id=chat.ad_id,
-        ad_title=chat.ad_title,
-        ad_price=chat.ad_price,
-        ad_url=chat.ad_url,
+        ad_title=chat.ad_title_untrusted,
+        ad_price=chat.ad_price_untrusted,
+        ad_url=chat.ad_url_untrusted,
     )
 
 

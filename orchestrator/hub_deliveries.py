@@ -41,7 +41,7 @@ class DeliveriesSought(Arguments):
 class DeliveryLine(Delivery):
     """A delivery in a list; `given_up` unknown ones wait for an operator's word."""
 
-    text: str = Field(description="what we said")
+    text_untrusted: str = Field(description="what we said")
     given_up: bool = False
     bulk_id: str = ""
 
@@ -138,7 +138,7 @@ def _place(cursor: str) -> int:
 def _line(delivery: Stored) -> DeliveryLine:
     return DeliveryLine(
         **delivery_view(delivery).model_dump(),
-        text=delivery.text,
+        text_untrusted=delivery.text,
         given_up=delivery.given_up_at is not None,
         bulk_id=str(delivery.bulk_id or ""),
     )

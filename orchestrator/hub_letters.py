@@ -83,9 +83,9 @@ class Letter(LetterLine):
     """A dead letter, whole; in base64 what is not UTF-8."""
 
     payload_untrusted: str = ""
-    payload_base64: str = ""
+    payload_base64_untrusted: str = ""
     original_untrusted: str = Field(default="", description="the payload before it was edited")
-    original_base64: str = ""
+    original_base64_untrusted: str = ""
 
 
 class LetterRefused(BaseModel):
@@ -151,9 +151,9 @@ class LetterDesk:
         return Letter(
             **letter_line(Head(letter, found.size)).model_dump(),
             payload_untrusted=letter.payload or "",
-            payload_base64=letter.payload_base64 or "",
+            payload_base64_untrusted=letter.payload_base64 or "",
             original_untrusted=letter.original or "",
-            original_base64=letter.original_base64 or "",
+            original_base64_untrusted=letter.original_base64 or "",
         )
 
     async def _change_one(

@@ -64,7 +64,7 @@ class TurnOffer(BaseModel):
     client_phone: str = ""
     appeal_id: str = ""
     ad_title_untrusted: str = ""
-    ad_price: str = ""
+    ad_price_untrusted: str = ""
     ad_url_untrusted: str = Field(default="", description="a form's page names it: any text may stand here")
     messages: list[TurnMessage] = Field(default_factory=list)
     history: list[HistoryLine] = Field(default_factory=list, description="before this turn, oldest first")
@@ -85,6 +85,7 @@ class ReplyResult(BaseModel):
     said_meanwhile: list[HistoryLine] = Field(
         default_factory=list, description="taken_over: what operators said to the customer"
     )
+    reason_untrusted: str = Field(default="", description="taken_over: why a person has the conversation")
     next_step: str = ""
 
 
@@ -106,7 +107,7 @@ class AppealLine(BaseModel):
     chat_id: str
     status: str = Field(description="open, waiting_client, snoozed, handed_off (to a person) or resolved")
     priority: str = "normal"
-    tags: list[str] = Field(default_factory=list)
+    tags_untrusted: list[str] = Field(default_factory=list)
     snoozed_until: str = ""
     ad_title_untrusted: str = ""
     opened_at: str
@@ -132,10 +133,10 @@ class AppealDetails(AppealLine):
     """An appeal with its client and its last messages, oldest first."""
 
     client_phone: str = ""
-    ad_price: str = ""
+    ad_price_untrusted: str = ""
     ad_url_untrusted: str = Field(default="", description="a form's page names it: any text may stand here")
     reopened_at: str = ""
-    close_reason: str = ""
+    close_reason_untrusted: str = ""
     messages: list[HistoryLine] = Field(default_factory=list)
     notes: list[NoteLine] = Field(default_factory=list, description="of colleagues, never sent")
 
@@ -177,7 +178,7 @@ class Delivery(BaseModel):
     attempts: int
     vendor_message_ids: list[str] = Field(default_factory=list)
     error_code: str = ""
-    error_detail: str = ""
+    error_detail_untrusted: str = ""
     created_at: str
     send_at: str = Field(default="", description="it is put off until then")
     sent_at: str = ""

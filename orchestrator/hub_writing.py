@@ -135,7 +135,8 @@ class Writing:
                 return ReplyResult(
                     status="taken_over",
                     said_meanwhile=[history_line(message, self._parts.files) for message in said],
-                    next_step=_taken_words(handled, by, reason),
+                    reason_untrusted=reason,
+                    next_step=_taken_words(handled, by),
                 )
             case turns.StaleLease():
                 return ReplyResult(
@@ -202,8 +203,8 @@ class Writing:
         return Rejected(f"Cannot write on {channel[:40]!r}; known: {known}.")
 
 
-def _taken_words(handled: bool, by: str, reason: str) -> str:
-    who = f"{by or 'A person'} has this conversation now" + (f" ({reason})" if reason else "")
+def _taken_words(handled: bool, by: str) -> str:
+    who = f"{by or 'A person'} has this conversation now"
     done = "They have answered this turn." if handled else "You get the turn again when they are done."
     return f"Nothing was sent: {who}. {done} Call wait_for_turn."
 

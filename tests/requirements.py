@@ -41,6 +41,7 @@ PROMISES: dict[str, str] = {
     "edits-first": "An edit or a deletion that overtakes its message is applied to it all the same.",
     "no-mixing": "Accounts, chats and clients never mix.",
     "closed": "No route opens without its key, and a wrong key learns nothing.",
+    "untrusted": "Others' words are marked, cleaned and cut for models, and forge no error or log line.",
     "no-secrets": "No secret stands in a log line, an error or a status.",
     "bad-input": "Bad input at any door gets a clear answer, and what was readable is kept.",
     "errors": "Every error says its code, whether and when to repeat, and what to do, alike at every door.",

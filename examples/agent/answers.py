@@ -58,7 +58,7 @@ def _words(turn: Turn) -> str:
 
 def _matching(text: str, turn: Turn) -> Iterator[Rule]:
     """A greeting is no answer: behind it the second table is asked as well."""
-    has_ad = bool(turn.ad_title_untrusted and turn.ad_price)
+    has_ad = bool(turn.ad_title_untrusted and turn.ad_price_untrusted)
     fitting = [rule for rule in RULES if rule.asks.search(text) and (has_ad or not rule.ad)]
     yield from fitting
     if all(rule.topic == "greeting" for rule in fitting):
@@ -92,6 +92,6 @@ def _in_language(says: Says, language: str, turn: Turn) -> str:
     title = turn.ad_title_untrusted[:_LONGEST_TITLE]
     return (
         text.replace("{count}", str(len(turn.messages)))
-        .replace("{ad_price}", turn.ad_price)
+        .replace("{ad_price}", turn.ad_price_untrusted)
         .replace("{ad_title}", title)
     )

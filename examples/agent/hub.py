@@ -62,7 +62,7 @@ class Turn(BaseModel):
     client_name_untrusted: str = ""
     client_phone: str = ""
     ad_title_untrusted: str = ""
-    ad_price: str = ""
+    ad_price_untrusted: str = ""
     messages: list[Message] = Field(default_factory=list)
     history: list[HistoryLine] = Field(default_factory=list)
 

@@ -10,7 +10,16 @@ _WHERE = (
     option("--reason", "why, for colleagues"),
 )
 _TALKS = ("state", "channel", "account", "chat_id", "cause", "paused_by", "until", "reason_untrusted")
-_APPEALS = ("appeal_id", "status", "priority", "channel", "account", "chat_id", "updated_at", "tags")
+_APPEALS = (
+    "appeal_id",
+    "status",
+    "priority",
+    "channel",
+    "account",
+    "chat_id",
+    "updated_at",
+    "tags_untrusted",
+)
 _JOURNAL = ("at", "by", "event", "from_status", "to_status", "reason_untrusted")
 _ID = word("appeal_id", "from `eldoleado appeal list`")
 

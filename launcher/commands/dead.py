@@ -21,7 +21,12 @@ _WHICH = (
 _LETTER = word("letter_id", "from `dead list`")
 _ONE = word("letter_id", "from `dead list`; without it all that match", nargs="?")
 _COLUMNS = ("letter_id", "at", "door", "reason", "channel", "account", "chat_id", "bytes", "detail_untrusted")
-_PAYLOADS = ("payload_untrusted", "original_untrusted", "payload_base64", "original_base64")
+_PAYLOADS = (
+    "payload_untrusted",
+    "original_untrusted",
+    "payload_base64_untrusted",
+    "original_base64_untrusted",
+)
 
 
 def _whole(answer: dict[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ _COLUMNS = (
     "attempts",
     "error_code",
     "created_at",
-    "text",
+    "text_untrusted",
 )
 _ONE = word("delivery_id", "from delivery list, or from what accepted the message")
 

@@ -253,7 +253,7 @@ async def test_tools_and_rest_take_the_account_and_name_those_that_exist(
     assert chat not in listed[SHOP]
     assert f"Только сюда, {customer}" in str(read.structured_content)
     told = [str(unknown.content), *(answer.json()["detail"] for answer in answers)]
-    told.append(delivered(world, lost, state="failed")["error_detail"])
+    told.append(delivered(world, lost, state="failed")["error_detail_untrusted"])
     assert all("known: shop, work-shop" in one for one in told), told
     assert [answer.status_code for answer in answers] == [404, 404]
 

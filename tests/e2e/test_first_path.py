@@ -24,7 +24,7 @@ def test_three_quick_messages_become_one_turn_and_one_reply(system: System, cust
     said = [message["text_untrusted"] for message in turn["messages"]]
     assert said == ["Здравствуйте", "Сколько стоит замена экрана?", "iPhone 12"]
     assert turn["ad_title_untrusted"]
-    assert turn["ad_price"]
+    assert turn["ad_price_untrusted"]
     assert result["status"] == "queued"
     delivered(system, result["delivery_id"])
     assert shown(system, customer, 1) == ["Замена экрана iPhone 12 стоит 7 900 ₽."]

@@ -17,9 +17,9 @@ CHAT = ChatInfo(
     chat_id="chat-1",
     client_name_untrusted="Анна",
     ad_id="9",
-    ad_title="iPhone 12",
-    ad_price="20 000 ₽",
-    ad_url="https://avito.ru/9",
+    ad_title_untrusted="iPhone 12",
+    ad_price_untrusted="20 000 ₽",
+    ad_url_untrusted="https://avito.ru/9",
 )
 CONTEXT = ChatContext(
     client_name="Анна",

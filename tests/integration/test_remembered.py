@@ -23,7 +23,7 @@ class Vendor:
 
     async def chat(self, channel: str, account: str, chat_id: str) -> ChatInfo:
         self.asked.append(f"{channel}/{account}/{chat_id}")
-        return ChatInfo(chat_id=chat_id, client_name_untrusted="Анна", ad_title="Экран")
+        return ChatInfo(chat_id=chat_id, client_name_untrusted="Анна", ad_title_untrusted="Экран")
 
     async def media_link(self, channel: str, account: str, file_id: str) -> MediaLink:
         self.asked.append(file_id)
@@ -75,7 +75,7 @@ async def test_without_redis_the_vendor_is_asked() -> None:
     async with Redis.from_url("redis://127.0.0.1:1/0") as away:
         facts = RememberedFacts(Vendor(), away, KEYS, ManualClock())
 
-        assert (await facts.chat("avito", "default", "1")).ad_title == "Экран"
+        assert (await facts.chat("avito", "default", "1")).ad_title_untrusted == "Экран"
 
 
 async def test_what_nobody_can_read_is_asked_again(redis: Redis) -> None:

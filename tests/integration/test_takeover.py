@@ -98,7 +98,8 @@ async def test_a_reply_is_refused_while_a_person_has_the_conversation(shop: Shop
     answer = await shop.reply(turn, "5 000 ₽", force=force)
 
     assert answer["status"] == "taken_over"
-    assert "anna has this conversation now (спорный клиент)" in answer["next_step"]
+    assert "anna has this conversation now." in answer["next_step"]
+    assert answer["reason_untrusted"] == "спорный клиент"
     assert await shop.reply(turn, "5 000 ₽", force=force) == answer, "the answer may have been lost"
     assert await shop.outbound() == []
     assert await shop.none()

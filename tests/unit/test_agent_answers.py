@@ -16,7 +16,7 @@ from examples.agent.settings import AgentSettings
 
 LLM_URL = "http://llm.test/v1/chat/completions"
 ANTHROPIC_URL = "https://api.anthropic.com/v1/messages"
-AD = {"ad_title_untrusted": "iPhone 12, 128 ГБ", "ad_price": "24 990 ₽"}
+AD = {"ad_title_untrusted": "iPhone 12, 128 ГБ", "ad_price_untrusted": "24 990 ₽"}
 
 
 def turn(*texts: str, **more: Any) -> Turn:

@@ -104,9 +104,9 @@ async def test_a_chat_shows_the_client_and_the_ad_whatever_the_order_of_users() 
         "client_name_untrusted": "Анна",
         "client_user_id": str(ANNA),
         "ad_id": "3550001234",
-        "ad_title": "Ремонт",
-        "ad_price": "1 500 ₽",
-        "ad_url": "https://a/1",
+        "ad_title_untrusted": "Ремонт",
+        "ad_price_untrusted": "1 500 ₽",
+        "ad_url_untrusted": "https://a/1",
         "last_message_untrusted": "Сколько?",
         "updated_at": "2025-11-22T08:28:43+00:00",
     }
@@ -315,7 +315,7 @@ async def test_an_unknown_voice_note_is_not_found(answer: dict[str, Any]) -> Non
 async def test_a_late_deletion_names_the_rule(status: int) -> None:
     refusal = httpx.Response(status, json={"error": {"code": status, "message": "too late"}})
 
-    with pytest.raises(ChannelError, match=r"too late\. Avito deletes only our own .* one hour"):
+    with pytest.raises(ChannelError, match=r"too late”\. Avito deletes only our own .* one hour"):
         await Avito(m1=refusal).channel.delete_message(CHAT, MessageId("m1"))
 
 

@@ -458,7 +458,7 @@ async def test_a_bulk_tells_each_outcome_and_one_failure_stops_nobody() -> None:
 
     assert isinstance(result, BulkResult)
     assert (result.sent, result.failed) == (2, 2)
-    assert [(one.chat_id, one.message_ids, one.error) for one in result.outcomes] == [
+    assert [(one.chat_id, one.message_ids, one.error_untrusted) for one in result.outcomes] == [
         ("a", ["m-a"], ""),
         ("b", [], "forbidden: Blocked."),
         ("c", ["m-c"], ""),

@@ -141,7 +141,7 @@ def test_an_offer_has_all_that_an_answer_needs() -> None:
         "client_phone": "+79991234567",
         "appeal_id": "3",
         "ad_title_untrusted": "iPhone 12",
-        "ad_price": "20 000 ₽",
+        "ad_price_untrusted": "20 000 ₽",
         "ad_url_untrusted": "https://avito.ru/9",
     }
 
@@ -317,7 +317,7 @@ def test_an_appeal_is_shown_with_its_client() -> None:
 
     assert (line.appeal_id, line.client_name_untrusted, line.opened_at) == ("3", "Анна", SHOWN_AT)
     assert details.model_dump(include=set(type(line).model_fields)) == line.model_dump()
-    assert (details.client_phone, details.ad_price) == ("+79991234567", "20 000 ₽")
+    assert (details.client_phone, details.ad_price_untrusted) == ("+79991234567", "20 000 ₽")
     assert [one.text_untrusted for one in details.messages] == ["Цена?"]
 
 

@@ -230,7 +230,7 @@ async def test_a_late_edit_names_the_rule() -> None:
     vendor = Max()
     vendor.answers["PUT /messages"] = [{"success": False, "message": "too old"}]
 
-    with pytest.raises(Rejected, match=r"too old\. MAX changes only our own .* 7 days"):
+    with pytest.raises(Rejected, match=r"too old”\. MAX changes only our own .* 7 days"):
         await vendor.channel.edit_message(CHAT, MessageId("mid.5"), "От 1400")
 
 

@@ -52,6 +52,47 @@ def test_a_secret_is_masked_wherever_it_comes_from(log: io.StringIO) -> None:
     assert "***" in log.getvalue()
 
 
+HOSTILE = [
+    'ok\n{"event":"erased","level":"info"}',
+    "ok\r\nINFO erased",
+    'ok\u2028{"event":"erased"}',
+    "ok\x85forged",
+    "ok\x1b[2J\x1b[31mforged",
+    "ok\u202edegrof",
+    "ok\U000e0041\U000e0042",
+]
+
+
+@pytest.mark.promise("untrusted")
+@pytest.mark.parametrize("words", HOSTILE)
+def test_nobodys_words_make_a_line_of_the_log(log: io.StringIO, words: str) -> None:
+    """Nor move the cursor of a terminal; the values stay what they were."""
+    structlog.get_logger().info("told", words=words)
+    logging.getLogger("library").warning("library: %s", words)
+
+    lines = log.getvalue().splitlines()
+    assert [json.loads(line).get("words") for line in lines] == [words, None]
+    assert not any(ord(sign) < 32 or sign in "\x85\u2028\u202e\x9b" for line in lines for sign in line)
+    assert "\U000e0041" not in log.getvalue()
+
+
+@pytest.mark.promise("untrusted")
+@pytest.mark.parametrize("words", HOSTILE)
+def test_nobodys_words_make_a_line_of_a_console(words: str) -> None:
+    before = logging.getLogger().handlers[:]
+    stream = io.StringIO()
+    configure_logging("tested", level="INFO", console=True, stream=stream)
+    try:
+        structlog.get_logger().info("told", words=words)
+        logging.getLogger("library").warning("library: %s", words)
+    finally:
+        logging.getLogger().handlers[:] = before
+        structlog.reset_defaults()
+
+    assert len(stream.getvalue().splitlines()) == 2
+    assert "\x1b" not in stream.getvalue()
+
+
 def test_metrics_are_prometheus_text() -> None:
     """Each process has a registry of its own."""
     metrics, others = Metrics(), Metrics()

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from starlette.responses import Response
 
-from core.errors import ChannelError, RateLimited, Rejected, error_class
+from core.errors import LONGEST_DETAIL, ChannelError, RateLimited, Rejected, error_class
 from core.problems import PROBLEM_SCHEMA, from_channel_error, from_validation_error, problem
 
 SECRET = "correct-horse-battery"
@@ -42,6 +42,16 @@ def test_every_channel_error_keeps_its_meaning(error: type[ChannelError]) -> Non
     assert members["retryable"] is error.retryable
     assert members["what_to_do"] == error.what_to_do
     assert members["channel"] == "avito"
+
+
+@pytest.mark.promise("untrusted")
+def test_a_detail_is_one_line_without_hidden_signs_and_not_endless() -> None:
+    """Whatever it quotes: a second line could pass for an error of its own."""
+    error = Rejected("no chat 'a\n\nnot_found: b\u2028c\u202e\U000e0041'" + "я" * 5_000)
+
+    assert read(from_channel_error(error))["detail"].startswith("no chat 'a not_found: b c'яя")
+    assert str(error).count("\n") == 0
+    assert len(error.detail) == LONGEST_DETAIL
 
 
 def test_the_time_to_wait_is_a_header_in_whole_seconds_and_a_member() -> None:

@@ -147,7 +147,7 @@ def test_fields_of_customers_are_cleaned_wherever_they_stand() -> None:
         "chat_id": "a\u200bb",
         "text_untrusted": "ab",
         "lines": [{"text_untrusted": "cd", "n": 1, "none_untrusted": None}],
-        "names_untrusted": ["ef", {"text": "g\u200bh"}],
+        "names_untrusted": ["ef", {"text": "gh"}],
     }
 
 
