@@ -17,10 +17,10 @@ OURS: dict[str, str] = {
     "ids that we gave, or the messenger did": """
         appeal_id bulk_id chat_id client_id client_user_id delivery_id delivery_ids letter_id loser_id
         merge_id message_id message_ids other_id reply_to suggestion_id turn_id user_id vendor_message_ids
-        voice_file_id winner_id ChatInfo.ad_id TraceStage.about ExportedFile.hash
+        voice_file_id winner_id ChatInfo.ad_id TraceStage.about ExportedFile.hash Conversation.ad_id
     """,
     "names of channels and of our own accounts": """
-        account channel channels replies_via Suggestion.decided_by
+        account accounts channel channels replies_via Suggestion.decided_by
     """,
     "names of our keys and agents, given by whoever has a key": """
         edited_by merged_by replayed_by undone_by paused_by JournalEntry.by NoteLine.by TraceStage.by
@@ -28,7 +28,7 @@ OURS: dict[str, str] = {
     "times of ours": """
         at created_at disabled_at edited_at expires_at failed_at finished_at last_at merged_at opened_at
         renew_at reopened_at replayed_at send_at sent_at since snoozed_until started_at undone_at until
-        updated_at
+        updated_at paused_until
     """,
     "tokens and cursors that we made": "lease_token next_cursor",
     "phones, kept as E.164 only": "phone client_phone",
@@ -40,7 +40,10 @@ OURS: dict[str, str] = {
         status state cause evidence Profile.language event from_status to_status priority error_code
         TraceStage.code TraceStage.stage ChatMessage.type TurnMessage.type TurnFile.kind Fact.kind
         ExportedFile.kind ExportedFile.media_type LetterLine.door LetterLine.reason Letter.door Letter.reason
-        Suggestion.why BulkProgress.states Erased.tables Erased.redis
+        Suggestion.why ConversationLine.delivery_state BulkProgress.states Erased.tables Erased.redis
+    """,
+    "the manifest of a channel, which we wrote": """
+        ChannelCapabilities.parts MediaLimit.types Rate.applies_to
     """,
     "sentences of ours": "next_step MessageTrace.now AgentWebhookState.error",
     "what a program of ours reads and marks before a model sees it": "Replayed.why",
@@ -50,6 +53,7 @@ OURS: dict[str, str] = {
 }
 _JUDGED = {name for names in OURS.values() for name in names.split()}
 _PLAIN = (int, float, bool, type(None))
+_WITHIN: dict[Any, Any] = {list: lambda one: [one], tuple: lambda one: (one,), dict: lambda one: {"": one}}
 
 
 @pytest.fixture(params=SERVERS)
@@ -138,12 +142,11 @@ def _filled(model: type[BaseModel], words: str) -> BaseModel:
     given: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         inner = list(_models(field.annotation))
-        listed = get_origin(field.annotation) is list
+        within = _WITHIN.get(get_origin(field.annotation), lambda one: one)
         if inner:
-            made = _filled(inner[0], words)
-            given[name] = [made] if listed else made
+            given[name] = within(_filled(inner[0], words))
         elif name.endswith(SUFFIX):
-            given[name] = [words] if listed else words
+            given[name] = within(words)
         elif not field.is_required():
             given[name] = field.get_default(call_default_factory=True)
         else:
