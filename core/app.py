@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.api import api_routes, json_endpoint, openapi_document
 from core.auth import ApiKeyAsBearer, KeyRing, KeyVerifier, RequireKey
+from core.completion import add_completion
 from core.mcp_fixtures import Fixtures, no_fixtures
 from core.observability import Metrics
 from core.operations import Operation
@@ -83,6 +84,7 @@ def build_server(parts: ServiceParts) -> MCPServer:
     guard.let_pass(parts.fixtures(server))
     add_tools(server, parts.operations)
     add_resources(server, parts.resources, parts.metrics)
+    add_completion(server, {one.uri: one.completers for one in parts.resources}, parts.metrics)
     return server
 
 

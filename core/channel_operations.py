@@ -14,7 +14,7 @@ from core.operations_capabilities import ChannelCapabilities, Offering
 from core.operations_chats import Chats, RemembersChats
 from core.operations_messages import Messages
 from core.operations_sending import FetchesMedia, Sending
-from core.resource_uris import ACCOUNT_CHAT, CAPABILITIES, CHAT, of_channel
+from core.resource_uris import CAPABILITIES, of_channel
 from core.resources import ResourceOf
 
 __all__ = ["PARTS", "Account", "ChannelOperations", "capabilities_of"]
@@ -92,15 +92,8 @@ class ChannelOperations:
     def resources(self) -> list[ResourceOf]:
         """What may be read of this channel under a URI."""
         name = self._some.name
-        chats = [
-            one
-            for operation in self._chats.reading(self._some)
-            for one in (
-                ResourceOf(of_channel(CHAT, name), operation),
-                ResourceOf(of_channel(ACCOUNT_CHAT, name), operation, title=f"{operation.title}, by account"),
-            )
-        ]
-        return [*chats, ResourceOf(of_channel(CAPABILITIES, name), self._offering)]
+        offering = ResourceOf(of_channel(CAPABILITIES, name), self._offering)
+        return [*self._chats.resources(name, self._some), offering]
 
 
 def capabilities_of(channel: Channel) -> dict[str, Any]:

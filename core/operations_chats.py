@@ -21,9 +21,13 @@ from core.channel import (
     ShowsChats,
     ShowsTyping,
 )
+from core.chat_completion import ChatIds
+from core.completion import Completers, one_of
 from core.errors import Rejected
 from core.ids import AccountId, ChatId, UserId
 from core.operations import Operation
+from core.resource_uris import ACCOUNT_CHAT, CHAT, of_channel
+from core.resources import ResourceOf
 
 #: Messages that a chat is shown with.
 _LAST = 20
@@ -69,9 +73,9 @@ class Chats:
         """Those that a channel with these parts can serve."""
         ours = self._remembered is not None
         return [
-            *(self._listing() if ours or isinstance(some, ListsChats) else []),
+            *(self._listing() if self._lists(some) else []),
             *(self._showing() if ours or isinstance(some, ShowsChats) else []),
-            *self.reading(some),
+            *self._whole(some),
             *(self._history() if isinstance(some, KeepsHistory) else []),
             *(self._marking() if isinstance(some, MarksRead) else []),
             *(self._typing() if isinstance(some, ShowsTyping) else []),
@@ -87,8 +91,24 @@ class Chats:
         title, path = f"Get a chat of {self._title}", "/api/chats/{chat_id}"
         return [Operation("get_chat", title, "GET", path, self._get_chat, "read")]
 
-    def reading(self, some: Channel) -> list[Operation]:
-        """The whole of a chat in one: what chat://{channel}/{chat_id} shows."""
+    def resources(self, name: str, some: Channel) -> list[ResourceOf]:
+        """A chat under its URI, with and without an account."""
+        ids: Completers = {"chat_id": ChatIds(self._list_chats)} if self._lists(some) else {}
+        both: Completers = {"account": one_of(*self._accounts.names), **ids}
+        chat, of_one = of_channel(CHAT, name), of_channel(ACCOUNT_CHAT, name)
+        return [
+            resource
+            for operation in self._whole(some)
+            for resource in (
+                ResourceOf(chat, operation, completers=ids),
+                ResourceOf(of_one, operation, title=f"{operation.title}, by account", completers=both),
+            )
+        ]
+
+    def _lists(self, some: Channel) -> bool:
+        return self._remembered is not None or isinstance(some, ListsChats)
+
+    def _whole(self, some: Channel) -> list[Operation]:
         if self._remembered is None and not isinstance(some, ShowsChats):
             return []
         title, path = f"Chat on {self._title}", "/api/chats/{chat_id}/conversation"

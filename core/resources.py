@@ -17,7 +17,8 @@ from mcp.server.mcpserver.resources import FunctionResource
 from mcp.server.mcpserver.resources.templates import ResourceSecurity
 from pydantic import ValidationError
 
-from core.errors import ChannelError, NotFound
+from core.completion import Completers
+from core.errors import ERRORS, ChannelError, NotFound
 from core.observability import Metrics
 from core.operations import Operation
 from core.tools import answered
@@ -33,13 +34,14 @@ class ResourceOf:
     """The answer of `operation`, as JSON, under `uri`.
 
     `arguments` {placeholder: argument of the operation}, where they differ; `title` where the operation's
-    does not tell two templates apart.
+    does not tell two templates apart; `completers` {placeholder: what may stand there}.
     """
 
     uri: str
     operation: Operation
     arguments: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
+    completers: Completers = field(default_factory=dict)
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -70,11 +72,11 @@ def _reader(resource: ResourceOf, metrics: Metrics) -> Callable[..., Any]:
             text, _ = answered(await operation.call(_named(resource, given)))
             outcome = "ok"
         except NotFound as error:
-            raise ResourceNotFoundError(str(error)) from error
+            raise ResourceNotFoundError(_said(error)) from error
         except ChannelError as error:
-            raise ResourceError(str(error)) from error
+            raise ResourceError(_said(error)) from error
         except ValidationError as error:  # under such a name there can be nothing
-            raise ResourceNotFoundError(f"invalid_arguments: {_complaint(resource, error)}") from error
+            raise ResourceNotFoundError(_complaint(resource, error)) from error
         finally:
             metrics.requests.labels(f"resource:{operation.name}", outcome).inc()
         return text
@@ -88,15 +90,19 @@ def _reader(resource: ResourceOf, metrics: Metrics) -> Callable[..., Any]:
     return read
 
 
+def _said(error: ChannelError) -> str:
+    return error.kind().text(error.detail, error.retry_after)
+
+
 def _named(resource: ResourceOf, given: Mapping[str, Any]) -> dict[str, Any]:
     return {resource.arguments.get(name, name): value for name, value in given.items()}
 
 
 def _complaint(resource: ResourceOf, error: ValidationError) -> str:
-    """What is wrong, by the names that stand in the template, and what the template is."""
+    """What is wrong, by the names that stand in the template."""
     shown = {argument: name for name, argument in resource.arguments.items()}
     wrong = [
         f"{'.'.join(shown.get(str(part), str(part)) for part in one['loc'])}: {one['msg']}"
         for one in error.errors(include_url=False)
     ]
-    return f"{', '.join(wrong)}. Read {resource.uri} with an id as it stands in a list or a turn."
+    return ERRORS["invalid_arguments"].text(f"{', '.join(wrong)}, in {resource.uri}")

@@ -1,6 +1,7 @@
 """What may be read and watched at the hub under a URI, beside the inbox."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -13,6 +14,7 @@ from core.resources import ResourceOf
 from orchestrator.account_names import AccountNames
 from orchestrator.clients import get_client
 from orchestrator.history import MessageView, messages_of_chat
+from orchestrator.hub_completion import Completion
 from orchestrator.hub_models import HistoryLine
 from orchestrator.hub_parts import HubParts
 from orchestrator.hub_views import history_line, iso
@@ -73,6 +75,10 @@ class ReadingDesk:
 
     def resources(self) -> list[ResourceOf]:
         """Each of them is a template; completion tells what may stand in its places."""
+        completers = Completion(self._parts).of_templates()
+        return [replace(one, completers=completers[one.uri]) for one in self._templates()]
+
+    def _templates(self) -> list[ResourceOf]:
         return [
             ResourceOf(APPEAL, self._known["get_appeal"], {"id": "appeal_id"}, title="Appeal"),
             ResourceOf(CHAT, self._chat),

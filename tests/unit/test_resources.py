@@ -123,7 +123,7 @@ async def test_what_cannot_be_there_is_not_found(metrics: Metrics, uri: str) -> 
     assert (refused.value.code, refused.value.data) == (INVALID_PARAMS, {"uri": uri})
     if uri.endswith("long"):
         assert "id: String should have at most 9 characters" in str(refused.value)
-        assert "Read shop://boxes/{id}" in str(refused.value)
+        assert "in shop://boxes/{id}. Correct" in str(refused.value)
 
 
 @pytest.mark.parametrize(
