@@ -17,7 +17,7 @@ from core.errors import ChannelError
 from core.jsontext import UnreadableJSON, read_json, without_surrogates, write_json
 from core.lanes import HEADER, in_lane, lane_of
 from core.observability import Metrics
-from core.operations import Operation
+from core.operations import SPEAKING, TAKING, Operation
 from core.problems import PROBLEM_SCHEMA, from_channel_error, from_validation_error, problem
 
 BODY_LIMIT = 70 * 1024 * 1024  # a file of 50 MB in base64 and its envelope
@@ -89,7 +89,7 @@ async def _unless_gone(request: Request, operation: Operation, given: dict[str, 
 
     Else the wait of an agent that died would take the next turn, and nobody would answer it.
     """
-    if operation.effect in ("send", "delete"):
+    if operation.risk in SPEAKING | TAKING:
         return await operation.call(given)
     work = asyncio.ensure_future(operation.call(given))
     gone = asyncio.ensure_future(_hung_up(request))

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mcp.server.auth.settings import AuthSettings
@@ -22,6 +22,14 @@ from core.completion import add_completion
 from core.mcp_fixtures import Fixtures, no_fixtures
 from core.observability import Metrics
 from core.operations import Operation
+from core.permission import (
+    Confirm,
+    PermittingServer,
+    lookers_only,
+    permitting,
+    permitting_resource,
+    unconfirmed,
+)
 from core.problems import problem
 from core.resources import ResourceOf, add_resources
 from core.tools import ToolGuard, add_tools
@@ -42,8 +50,8 @@ class ServiceParts:
     and closes every connection and loop of the process. `on_stop` hears that the process was told to end:
     what waits long should not hold it up. `public_routes` are open, `closed_routes` need a key.
     `resource_bus` tells who watches `resources` of changes, over all replicas. `state_keys` seal what a
-    client carries between the rounds of a call; without them only this process can open it. `fixtures` are
-    for tests.
+    client carries between the rounds of a call; without them only this process can open it. `confirm` is
+    asked before a guarded caller does what cannot be taken back. `fixtures` are for tests.
     """
 
     name: str
@@ -63,18 +71,32 @@ class ServiceParts:
     resources: Sequence[ResourceOf] = ()
     resource_bus: SubscriptionBus | None = None
     state_keys: Sequence[bytes] = ()
+    confirm: Confirm = unconfirmed
     fixtures: Fixtures = no_fixtures
 
 
 def build_server(parts: ServiceParts) -> MCPServer:
     """The MCP server of a service; over HTTP every call needs a key, over stdio the launcher is trusted."""
+    return _server(_permitting(parts))
+
+
+def _permitting(parts: ServiceParts) -> ServiceParts:
+    return replace(
+        parts,
+        operations=[permitting(one, parts.confirm) for one in parts.operations],
+        resources=[permitting_resource(one, parts.confirm) for one in parts.resources],
+    )
+
+
+def _server(parts: ServiceParts) -> MCPServer:
     guard = ToolGuard(parts.operations, parts.metrics)
-    server = MCPServer(
+    server = PermittingServer(
         parts.name,
         title=parts.title,
         version=VERSION,
         instructions=parts.instructions,
         extensions=[guard],
+        middleware=[lookers_only],
         token_verifier=KeyVerifier(parts.keys),
         auth=_keys_only(),
         subscriptions=parts.resource_bus,
@@ -82,6 +104,7 @@ def build_server(parts: ServiceParts) -> MCPServer:
         log_level="WARNING",
     )
     guard.let_pass(parts.fixtures(server))
+    server.knows([*parts.operations, *(one.operation for one in parts.resources)])
     add_tools(server, parts.operations)
     add_resources(server, parts.resources, parts.metrics)
     add_completion(server, {one.uri: one.completers for one in parts.resources}, parts.metrics)
@@ -90,7 +113,8 @@ def build_server(parts: ServiceParts) -> MCPServer:
 
 def build_app(parts: ServiceParts, *, mcp: bool = True) -> Starlette:
     """The whole service as one ASGI application. `mcp=False` leaves /mcp out (public forms)."""
-    server = build_server(parts) if mcp else None
+    parts = _permitting(parts)
+    server = _server(parts) if mcp else None
     # One route and no mount at "/", which would take every path and answer our 404 and 405 in its own words.
     mcp_routes = [Route("/mcp", ApiKeyAsBearer(_mcp_app(server, parts)))] if server else []
 

@@ -1,7 +1,8 @@
 """Who may call and in whose name: the keys of /api and /mcp, and the constant-time comparisons of webhooks.
 
 A key has a role. `operator`: a person, who may also write where the AI is paused. `agent`: everybody else.
-`service`: a service of ours, which says in the header X-Sender for whom it calls.
+`service`: a service of ours, which says in the header X-Sender for whom it calls. A key also has a mode,
+which bounds what it may do to the world, and scopes, the work it may do: core/permission.py.
 """
 
 import hashlib
@@ -9,34 +10,44 @@ import hmac
 import re
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Literal, Self, get_args
+from typing import Literal, Self, cast, get_args
 
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 from pydantic import SecretStr
+from starlette import types as asgi
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core.errors import Forbidden
+from core.errors import Forbidden, NotPermitted
 from core.messages import Speaker
 from core.problems import problem
 
 SHORTEST_KEY = 16
 SENDER_HEADER = "X-Sender"
 Role = Literal["operator", "agent", "service"]
+#: read_only: changes nothing. guarded: what cannot be taken back is confirmed first. full: nobody asks.
+Mode = Literal["read_only", "guarded", "full"]
+#: read: look. answer: take turns and answer them, hand off, work on appeals. send: write to customers
+#: unasked, to one or many. manage: webhooks, dead letters, merging and erasing clients, deleting.
+Scope = Literal["read", "answer", "send", "manage"]
+ALL_SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 _CALLER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 #: What an entry without a role is; all others are agents.
 _USUAL_ROLES: dict[str, Role] = {"operator": "operator", "orchestrator": "service"}
+#: What an entry without a mode is: safe for a program that thinks for itself, free for a person.
+_USUAL_MODES: dict[Role, Mode] = {"operator": "full", "agent": "guarded", "service": "full"}
 
 current_caller: "ContextVar[Caller | None]" = ContextVar("current_caller", default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a key belongs to, and what its owner is."""
+    """Whom a key belongs to, what its owner is, and what it may do."""
 
     name: str
     role: Role = "agent"
+    mode: Mode = "guarded"
+    scopes: frozenset[Scope] = ALL_SCOPES
 
     @property
     def speaks_as(self) -> Speaker:
@@ -60,18 +71,24 @@ class KeyRing:
 
     @classmethod
     def parse(cls, text: SecretStr) -> Self:
-        """Read `operator=KEY,agent=KEY,anna:operator=KEY`; ValueError names what is wrong, never a key."""
+        """Read `agent=KEY,anna:operator=KEY,bot:agent:guarded:read+answer=KEY`.
+
+        ValueError names what is wrong, never a key.
+        """
         digests: dict[Caller, bytes] = {}
         for number, entry in enumerate(_entries(text.get_secret_value()), 1):
             named, found, key = (part.strip() for part in entry.partition("="))
-            name, _, role = named.partition(":")
+            name, *said = named.split(":")
             if not found or not _CALLER_NAME.fullmatch(name):
                 raise ValueError(f"API keys: entry {number} is not of the form caller=key")
-            if ":" in named and role not in get_args(Role):
-                raise ValueError(f"API keys: {name} has no role of {', '.join(get_args(Role))}")
             _check(name, key, {caller.name: digest for caller, digest in digests.items()})
-            digests[Caller(name, role or _USUAL_ROLES.get(name, "agent"))] = _digest(key)  # type: ignore[arg-type]  # checked above
+            digests[_caller(name, said)] = _digest(key)
         return cls(digests)
+
+    @property
+    def callers(self) -> list[Caller]:
+        """Everybody who has a key, as written."""
+        return [caller for caller, _ in self._digests]
 
     def caller(self, key: str) -> Caller | None:
         """Whose key this is; takes as long for a wrong key as for a right one."""
@@ -87,6 +104,29 @@ def _entries(text: str) -> list[str]:
     if not entries:
         raise ValueError("API keys: there is none; write caller=key,caller=key")
     return entries
+
+
+def _caller(name: str, said: list[str]) -> Caller:
+    """`said`: role, mode and scopes, as far as the entry says them."""
+    if len(said) > 3:
+        raise ValueError(f"API keys: {name} is of the form name:role:mode:scope+scope")
+    usual = _USUAL_ROLES.get(name, "agent")
+    role = cast(Role, _known(name, "role", said[0], get_args(Role))) if said else usual
+    mode = cast(Mode, _known(name, "mode", said[1], get_args(Mode))) if said[1:] else _USUAL_MODES[role]
+    named = [_known(name, "scope", one, get_args(Scope)) for scopes in said[2:] for one in scopes.split("+")]
+    scopes = cast(frozenset[Scope], frozenset(named)) or ALL_SCOPES
+    if role == "service" and (mode, scopes) != ("full", ALL_SCOPES):
+        # A refusal here would look to the hub like one of the messenger, which loses the message.
+        raise ValueError(
+            f"API keys: {name} is a service, which calls for others: it is full and has all scopes"
+        )
+    return Caller(name, role, mode, scopes)
+
+
+def _known(name: str, what: str, said: str, known: tuple[str, ...]) -> str:
+    if said not in known:
+        raise ValueError(f"API keys: {name} has no {what} of {', '.join(known)}")
+    return said
 
 
 def _check(name: str, key: str, known: dict[str, bytes]) -> None:
@@ -105,11 +145,11 @@ def _check(name: str, key: str, known: dict[str, bytes]) -> None:
 class RequireKey:
     """ASGI: serves only callers with a key; puts the Caller into `scope["state"]` and `current_caller`."""
 
-    def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
+    def __init__(self, app: asgi.ASGIApp, keys: KeyRing) -> None:
         self._app = app
         self._keys = keys
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -134,10 +174,10 @@ class RequireKey:
 class ApiKeyAsBearer:
     """ASGI: lets `X-API-Key` serve as the bearer token that the MCP SDK asks for."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: asgi.ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             if "x-api-key" in headers and "authorization" not in headers:
@@ -146,35 +186,40 @@ class ApiKeyAsBearer:
         await self._app(scope, receive, send)
 
 
+class CallerToken(AccessToken):
+    """What the MCP SDK carries through a call: whose it is."""
+
+    caller: Caller
+
+
 class KeyVerifier:
     """The MCP SDK's TokenVerifier over the same keys."""
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
-    async def verify_token(self, token: str) -> AccessToken | None:
+    async def verify_token(self, token: str) -> CallerToken | None:
         """The caller of a key as the SDK's token; None for an unknown key."""
         caller = self._keys.caller(token)
         if caller is None:
             return None
-        return AccessToken(token=token, client_id=caller.name, subject=caller.name, scopes=[caller.role])
+        scopes: list[str] = sorted(caller.scopes)
+        return CallerToken(
+            token=token, client_id=caller.name, subject=caller.name, scopes=scopes, caller=caller
+        )
 
 
-def caller_now() -> Caller | None:
-    """Who called this operation, over REST or MCP; None over stdio, where the host is trusted as an agent."""
+def caller_now() -> Caller:
+    """Who called this operation, over REST, MCP or stdio; a guarded agent where nobody says who calls."""
     if caller := current_caller.get():
         return caller
     token = get_access_token()
-    if token is None:
-        return None
-    role: Role = next((role for role in get_args(Role) if role in token.scopes), "agent")
-    return Caller(token.client_id, role)
+    return token.caller if isinstance(token, CallerToken) else Caller("agent")
 
 
 def speaks_now() -> Speaker:
     """In whose name the present caller sends."""
-    caller = caller_now()
-    return caller.speaks_as if caller else "agent"
+    return caller_now().speaks_as
 
 
 def is_operator() -> bool:
@@ -185,8 +230,8 @@ def is_operator() -> bool:
 def demand_operator() -> str:
     """The caller's name; Forbidden unless it is an operator."""
     caller = caller_now()
-    if caller is None or caller.speaks_as != "operator":
-        raise Forbidden("This is for operators: it needs an operator's key.")
+    if caller.speaks_as != "operator":
+        raise NotPermitted("This is for operators: it needs an operator's key.")
     return caller.name
 
 

@@ -33,7 +33,7 @@ from core.letter_replays import LetterReplays
 from core.mcp_fixtures import fixtures_of
 from core.media_fetch import MediaFetcher
 from core.observability import Metrics, configure_logging
-from core.operations import Operation
+from core.operations import SPEAKING, Operation
 from core.operations_sending import SENT_WITH_CARE
 from core.pauses import Pauses
 from core.registry import Service
@@ -175,7 +175,7 @@ class _Wiring(Generic[S, C]):
 
     def _guarded(self, operation: Operation) -> Operation:
         """What speaks to a customer and passes by the senders is refused to the AI during a pause."""
-        says = operation.effect == "send" and operation.name not in SENT_WITH_CARE
+        says = operation.risk in SPEAKING and operation.name not in SENT_WITH_CARE
         if not says and operation.name != "edit_message":
             return operation
         names = Accounts(self._accounts).name
@@ -260,7 +260,7 @@ def start(made: ChannelService[S, C]) -> None:
         secrets=made.secrets,
     )
     if stdio:
-        serve_stdio(lambda: made.parts(intake=False))
+        serve_stdio(lambda: made.parts(intake=False), made.settings)
     else:
         serve(lambda: build_app(made.parts()), made.settings, port=made.service.port)
 

@@ -5,6 +5,7 @@ ChannelError
 ├── PlanRequired         the account's plan lacks the API; final until the owner pays
 ├── SessionLost          the account is logged out at the vendor; final until the owner logs in
 ├── Forbidden            the credentials are right, the right is missing
+│   └── NotPermitted     the caller's key does not allow it: nothing was done
 ├── NotFound             no such chat, message or account
 ├── PeerUnreachable      the customer blocked us, never wrote, or has no such messenger
 ├── WindowClosed         the vendor lets us answer for some time only, and it is over
@@ -115,9 +116,16 @@ class Forbidden(ChannelError):
     """The messenger does not allow this to our account."""
 
     code = "forbidden"
-    reaction = "stop_chat"
+    reaction: ClassVar[Reaction] = "stop_chat"
     status = 403
     what_to_do = "Check which account the chat belongs to and what its keys may do."
+
+
+class NotPermitted(Forbidden):
+    """The caller's key does not allow this."""
+
+    reaction = "leave"
+    what_to_do = "Nothing was done. Ask the owner for a key that may do this; repeating does not help."
 
 
 class NotFound(ChannelError):

@@ -5,16 +5,37 @@ are flat and never optional-by-null (`str = ""`, `int = 0`): some hosts of model
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-#: What an operation does to the world: look, look at our own state only, write to a customer, change
-#: something repeatable, take something away.
-Effect = Literal["read", "status", "send", "change", "delete"]
+from core.auth import Scope
+
+#: What an operation may do to the world, from harmless to irrevocable.
+Risk = Literal["read", "status", "work", "answer", "change", "send", "bulk", "delete", "erase"]
+
+#: read: look, also at the messenger. status: look at our own state only.
+READING: frozenset[Risk] = frozenset({"read", "status"})
+#: answer: to somebody who waits for it. send: unasked. bulk: to many.
+SPEAKING: frozenset[Risk] = frozenset({"answer", "send", "bulk"})
+#: Taken away; erase: for good.
+TAKING: frozenset[Risk] = frozenset({"delete", "erase"})
+
+#: work: take, keep or note a conversation, nothing that a customer reads. change: settings and records.
+_SCOPES: dict[Risk, Scope] = {
+    "read": "read",
+    "status": "read",
+    "work": "answer",
+    "answer": "answer",
+    "change": "manage",
+    "send": "send",
+    "bulk": "send",
+    "delete": "manage",
+    "erase": "manage",
+}
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -29,15 +50,24 @@ class Arguments(BaseModel):
 
 @dataclass(frozen=True)
 class Operation:
-    """`path` is the REST route with {placeholders} named after arguments; `tool=False` keeps it off MCP."""
+    """`path` is the REST route with {placeholders} named after arguments; `tool=False` keeps it off MCP.
+
+    `needs`: the scope that a caller must have, where it is not the usual one of the risk.
+    """
 
     name: str
     title: str
     method: Literal["GET", "POST"]
     path: str
     run: Callable[..., Awaitable[BaseModel]]
-    effect: Effect
+    risk: Risk
     tool: bool = True
+    needs: Scope | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """What a caller must have been given."""
+        return self.needs or _SCOPES[self.risk]
 
     @cached_property
     def signature(self) -> inspect.Signature:
@@ -63,6 +93,17 @@ class Operation:
     def description(self) -> str:
         """For people and models: the docstring of `run`."""
         return inspect.getdoc(self.run) or self.title
+
+    def preceded_by(self, ask: Callable[[Mapping[str, Any]], Awaitable[None]]) -> "Operation":
+        """The same, where `ask` sees the checked arguments first; what it raises keeps it from running."""
+
+        async def run(**given: Any) -> BaseModel:
+            await ask(given)
+            return await self.run(**given)
+
+        run.__signature__ = self.signature  # type: ignore[attr-defined]  # read by inspect
+        run.__doc__ = self.run.__doc__
+        return replace(self, run=run)
 
     async def call(self, given: dict[str, Any]) -> BaseModel:
         """Validate `given` and run; pydantic.ValidationError names every wrong argument."""

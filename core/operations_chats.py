@@ -120,11 +120,11 @@ class Chats:
 
     def _marking(self) -> list[Operation]:
         path = "/api/chats/{chat_id}/read"
-        return [Operation("mark_read", "Mark a chat as read", "POST", path, self._mark_read, "change")]
+        return [Operation("mark_read", "Mark a chat as read", "POST", path, self._mark_read, "work")]
 
     def _typing(self) -> list[Operation]:
         path = "/api/chats/{chat_id}/typing"
-        return [Operation("show_typing", "Show that we write", "POST", path, self._show_typing, "change")]
+        return [Operation("show_typing", "Show that we write", "POST", path, self._show_typing, "work")]
 
     def _knowing(self) -> list[Operation]:
         title, path = f"Get a customer of {self._title}", "/api/users/{user_id}"

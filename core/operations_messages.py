@@ -33,14 +33,28 @@ class Messages:
         ]
 
     def _editing(self) -> list[Operation]:
-        return [Operation("edit_message", "Edit our message", "POST", f"{_PATH}/edit", self._edit, "change")]
+        return [
+            Operation(
+                "edit_message",
+                "Edit our message",
+                "POST",
+                f"{_PATH}/edit",
+                self._edit,
+                "change",
+                needs="send",
+            )
+        ]
 
     def _deleting(self) -> list[Operation]:
         path = f"{_PATH}/delete"
         return [Operation("delete_message", "Delete our message", "POST", path, self._delete, "delete")]
 
     def _reacting(self) -> list[Operation]:
-        return [Operation("react", "React to a message", "POST", f"{_PATH}/react", self._react, "change")]
+        return [
+            Operation(
+                "react", "React to a message", "POST", f"{_PATH}/react", self._react, "change", needs="send"
+            )
+        ]
 
     async def _edit(
         self,

@@ -112,7 +112,7 @@ class Sending:
         if files := tuple(kind for kind in kinds if kind != "image"):
             path, file = f"{_PATH}/file", asking(_file_of(files), self._send_file)
             found.append(Operation("send_file", f"Send a file {on}", "POST", path, file, "send"))
-        found.append(Operation("send_bulk", f"Send to many {on}", "POST", f"{_PATH}/bulk", bulk, "send"))
+        found.append(Operation("send_bulk", f"Send to many {on}", "POST", f"{_PATH}/bulk", bulk, "bulk"))
         return found
 
     async def _send_message(self, asked: Message) -> SentMessage:

@@ -4,11 +4,10 @@ The truth is a table of the orchestrator (orchestrator/pauses.py), which writes 
 transaction and mends what a crash left out. A version keeps old news from replacing newer ones.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
 from redis.asyncio import Redis
 
 from core.auth import speaks_now
@@ -76,11 +75,8 @@ class Pauses:
         `names` gives the account's own name for the one that a caller wrote.
         """
 
-        async def run(**given: Any) -> BaseModel:
+        async def ask(given: Mapping[str, Any]) -> None:
             if speaks_now() != "operator":
                 await self.refuse(channel, names(given["account"]), given["chat_id"])
-            return await operation.run(**given)
 
-        run.__signature__ = operation.signature  # type: ignore[attr-defined]  # read by inspect
-        run.__doc__ = operation.run.__doc__
-        return replace(operation, run=run)
+        return operation.preceded_by(ask)

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from core.app import ServiceParts, build_server
+from core.auth import Caller, current_caller
 from core.old_subscriptions import OldSubscriptions
 from core.settings import ServiceSettings
 
@@ -117,13 +118,14 @@ def stdio_wanted(package: str) -> bool:
     return bool(arguments.parse_args().stdio)
 
 
-def serve_stdio(make_parts: Callable[[], ServiceParts]) -> None:
+def serve_stdio(make_parts: Callable[[], ServiceParts], settings: ServiceSettings) -> None:
     """Serve the tools of a service over stdin and stdout, until stdin ends or SIGTERM comes.
 
-    `make_parts` is called inside the event loop, as in `serve`.
+    `make_parts` is called inside the event loop, as in `serve`. Whoever started us needs no key.
     """
 
     async def run() -> None:
+        current_caller.set(Caller("stdio", mode=settings.mcp_stdio_mode))
         parts = make_parts()
         server = build_server(parts)
         told = asyncio.Event()

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from core.auth import KeyRing
+from core.auth import KeyRing, Mode
 from core.state_keys import check_state_keys
 
 _ORIGIN = re.compile(r"https?://[^\s/?#@]+/?")
@@ -34,9 +34,12 @@ class ServiceSettings(EnvironmentSettings):
     redis_url: SecretStr = Field(description="redis://… of Redis or Valkey >= 6.2, AOF on")
     redis_timeout_seconds: float = Field(default=1.0, gt=0, description="longest wait for an answer of Redis")
     redis_prefix: str = Field(default="", description="prefix of every key, such as {p0}: on a Redis Cluster")
-    api_keys: SecretStr = Field(description="who may call: name=key,name=key")
+    api_keys: SecretStr = Field(description="who may call: name=key,name:role:mode:scope+scope=key")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="public host names of /mcp, comma separated; localhost is always allowed"
+    )
+    mcp_stdio_mode: Mode = Field(
+        default="guarded", description="what a program that starts us with --stdio may do"
     )
     mcp_state_keys: SecretStr = Field(
         default=SecretStr(""),

@@ -7,17 +7,17 @@ from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 import structlog
-from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.extension import Extension
 from mcp.server.mcpserver import MCPServer
 from mcp.types import CallToolRequestParams, CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ValidationError
 
+from core.auth import caller_now
 from core.errors import ERRORS, ChannelError, ErrorKind
 from core.jsontext import without_surrogates, write_json
 from core.observability import Metrics
-from core.operations import Effect, Operation
+from core.operations import READING, SPEAKING, TAKING, Operation, Risk
 from core.untrusted import TEXT_LIMIT, clean_fields
 
 ANSWER_LIMIT = 60_000
@@ -25,20 +25,6 @@ ANSWER_LIMIT = 60_000
 ERROR_META = "ru.eldoleado/error"
 #: Each text of a customer is cut to the first of these with which the whole answer fits.
 _TEXT_LIMITS = (TEXT_LIMIT, 1_000, 300)
-
-_ANNOTATIONS: dict[Effect, ToolAnnotations] = {
-    "read": ToolAnnotations(read_only_hint=True, open_world_hint=True),
-    "status": ToolAnnotations(read_only_hint=True, open_world_hint=False),
-    "send": ToolAnnotations(
-        read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
-    ),
-    "change": ToolAnnotations(
-        read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True
-    ),
-    "delete": ToolAnnotations(
-        read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True
-    ),
-}
 
 
 def add_tools(server: MCPServer, operations: Sequence[Operation]) -> None:
@@ -50,8 +36,20 @@ def add_tools(server: MCPServer, operations: Sequence[Operation]) -> None:
                 name=operation.name,
                 title=operation.title,
                 description=operation.description,
-                annotations=_ANNOTATIONS[operation.effect],
+                annotations=_hints(operation.risk),
             )
+
+
+def _hints(risk: Risk) -> ToolAnnotations:
+    """What hosts go by when they ask a person; core/permission.py goes by the risk itself."""
+    if risk in READING:
+        return ToolAnnotations(read_only_hint=True, open_world_hint=risk != "status")
+    return ToolAnnotations(
+        read_only_hint=False,
+        destructive_hint=risk in TAKING,
+        idempotent_hint=risk not in SPEAKING,
+        open_world_hint=True,
+    )
 
 
 def _as_tool(operation: Operation) -> Any:
@@ -140,7 +138,7 @@ class ToolGuard(Extension):
             return result
         if result.is_error and ERROR_META not in (result.meta or {}):
             return _refused(ERRORS["internal_error"], "The service failed.")
-        if operation.effect in ("read", "status") and (size := _size(result)) > ANSWER_LIMIT:
+        if operation.risk in READING and (size := _size(result)) > ANSWER_LIMIT:
             return _refused(ERRORS["response_too_large"], f"{size} characters, more than {ANSWER_LIMIT}.")
         return result
 
@@ -148,8 +146,7 @@ class ToolGuard(Extension):
         known = name if name in self._operations else "unknown"
         failed = isinstance(result, CallToolResult) and bool(result.is_error)
         self._metrics.requests.labels(f"tool:{known}", "error" if failed else "ok").inc()
-        token = get_access_token()
-        caller = token.client_id if token else "stdio"
+        caller = caller_now().name
         self._log.info("tool_called", tool=known, caller=caller, failed=failed, ms=round(seconds * 1e3, 1))
 
 

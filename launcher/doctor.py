@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
+from core.auth import ALL_SCOPES, Caller, KeyRing
 from core.registry import SERVICES, Service
 from launcher.addresses import Addresses
 from launcher.binaries import postgres_server, redis_server
@@ -42,6 +44,7 @@ def examine(
     """One finding after the other, the slow ones last."""
     yield python_version(sys.version_info[:2])
     yield secrets(settings.state)
+    yield keys(settings.state, environ)
     yield _redis(settings, where, environ)
     yield _postgres(settings, where, environ)
     for service in SERVICES:
@@ -63,6 +66,24 @@ def secrets(state: Path) -> Finding:
     if mode != _PRIVATE:
         return Finding("secrets", fine=False, says=f"others may read them: chmod 600 {file}")
     return Finding("secrets", fine=True, says=str(file))
+
+
+def keys(state: Path, environ: Mapping[str, str]) -> Finding:
+    """Who may call and what they may do: by the environment, else by the run of the state folder."""
+    known = open_keyring(state).api_keys if secrets_file(state).exists() else ""
+    written = environ.get("API_KEYS") or known
+    if not written:
+        return Finding("keys", fine=True, says="none yet: `eldoleado run` makes them")
+    try:
+        callers = KeyRing.parse(SecretStr(written)).callers
+    except ValueError as error:
+        return Finding("keys", fine=False, says=str(error))
+    return Finding("keys", fine=True, says="; ".join(map(_may, callers)))
+
+
+def _may(caller: Caller) -> str:
+    scopes = "" if caller.scopes == ALL_SCOPES else f", {' and '.join(sorted(caller.scopes))} only"
+    return f"{caller.name}: {caller.role}, {caller.mode}{scopes}"
 
 
 def _redis(settings: LauncherSettings, where: Addresses, environ: Mapping[str, str]) -> Finding:

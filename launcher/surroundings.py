@@ -143,7 +143,7 @@ class Surroundings:
 def key_of(caller: str, api_keys: str) -> str:
     """The key of a caller in an API_KEYS variable."""
     pairs = (pair.strip().partition("=") for pair in api_keys.split(","))
-    key = next((key for name, _, key in pairs if name == caller), None)
+    key = next((key for named, _, key in pairs if named.partition(":")[0].strip() == caller), None)
     if key is None:
         raise LauncherError(f"API_KEYS has no key for {caller!r}: add {caller}=<key> to it, or unset it.")
     return key

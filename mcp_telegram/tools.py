@@ -56,5 +56,5 @@ def telegram_operations(accounts: Mapping[AccountId, TelegramChannel]) -> list[O
     ask, read = "/api/chats/{chat_id}/phone", "/api/chats/{chat_id}/messages/{message_id}/read"
     return [
         Operation("ask_for_phone", "Ask for the customer's phone", "POST", ask, ask_for_phone, "send"),
-        Operation("mark_message_read", "Mark a message as read", "POST", read, mark_message_read, "change"),
+        Operation("mark_message_read", "Mark a message as read", "POST", read, mark_message_read, "work"),
     ]

@@ -32,7 +32,7 @@ def main() -> None:
         secrets=[*secret_texts(common), *secret_texts(own)],
     )
     if stdio:
-        serve_stdio(lambda: _parts(common, own, loops=False))
+        serve_stdio(lambda: _parts(common, own, loops=False), common)
     else:
         serve(lambda: build_app(_parts(common, own)), common, port=service("orchestrator").port)
 

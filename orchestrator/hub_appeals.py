@@ -58,9 +58,9 @@ class AppealDesk:
         return [
             Operation("get_appeal", "Get an appeal", "GET", appeal, self._get_appeal, "read"),
             Operation("list_appeals", "List appeals", "GET", "/api/appeals", self._list_appeals, "read"),
-            Operation("update_appeal", "Change an appeal", "POST", f"{appeal}/update", update, "change"),
-            Operation("close_appeal", "Close an appeal", "POST", f"{appeal}/close", self._close, "change"),
-            Operation("add_note", "Note something", "POST", notes, self._add_note, "change", tool=False),
+            Operation("update_appeal", "Change an appeal", "POST", f"{appeal}/update", update, "work"),
+            Operation("close_appeal", "Close an appeal", "POST", f"{appeal}/close", self._close, "work"),
+            Operation("add_note", "Note something", "POST", notes, self._add_note, "work", tool=False),
             Operation("appeal_journal", "Journal", "GET", journal, self._journal, "read", tool=False),
         ]
 
@@ -167,8 +167,7 @@ def _snooze_until(asked: AppealChange, now: datetime) -> datetime | None:
 
 
 def _caller() -> str:
-    caller = caller_now()
-    return caller.name if caller else "agent"
+    return caller_now().name
 
 
 def _no_such(appeal_id: str) -> NotFound:

@@ -77,9 +77,11 @@ class BulkDesk:
         send, one = asking(BulkArguments, self._send), "/api/bulks/{bulk_id}"
         cancel = f"{one}/cancel"
         return [
-            Operation("send_bulk", "Send to many", "POST", "/api/bulks", send, "send"),
+            Operation("send_bulk", "Send to many", "POST", "/api/bulks", send, "bulk"),
             Operation("get_bulk", "See how far a bulk is", "GET", one, self._get, "status", tool=False),
-            Operation("cancel_bulk", "Stop a bulk", "POST", cancel, self._cancel, "change", tool=False),
+            Operation(
+                "cancel_bulk", "Stop a bulk", "POST", cancel, self._cancel, "change", tool=False, needs="send"
+            ),
         ]
 
     async def _send(self, given: BulkArguments) -> BulkProgress:
@@ -148,8 +150,7 @@ def _id(bulk_id: str) -> UUID:
 
 
 def _caller() -> str:
-    caller = caller_now()
-    return caller.name if caller else "agent"
+    return caller_now().name
 
 
 def _shown(

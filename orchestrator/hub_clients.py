@@ -54,11 +54,12 @@ class ClientDesk:
             ("list_merges", "List merges", "GET", f"{client}/merges", self._merges, "read"),
             ("merge_clients", "Merge two clients", "POST", merge, self._merge, "change"),
             ("unmerge_clients", "Undo a merge", "POST", undo, self._unmerge, "change"),
-            ("export_client", "Export a client", "GET", f"{client}/export", self._export, "read"),
-            ("erase_client", "Erase a client", "POST", f"{client}/erase", self._erase, "delete"),
+            ("erase_client", "Erase a client", "POST", f"{client}/erase", self._erase, "erase"),
         ]
+        whole, export = f"{client}/export", self._export
         return [
             Operation("get_client", "Get a client", "GET", client, self._get, "read"),
+            Operation("export_client", "Export", "GET", whole, export, "read", tool=False, needs="manage"),
             *(Operation(*one, tool=False) for one in people),  # type: ignore[arg-type]  # rows of one shape
         ]
 

@@ -66,8 +66,12 @@ class DeliveryDesk:
         cancel, settle, resend = f"{_ONE}/cancel", f"{_ONE}/settle", f"{_ONE}/resend"
         return [
             Operation("list_deliveries", "List deliveries", "GET", _PATH, listed, "read", tool=False),
-            Operation("cancel_delivery", "Cancel", "POST", cancel, self._cancel, "change", tool=False),
-            Operation("settle_delivery", "Settle", "POST", settle, self._settle, "change", tool=False),
+            Operation(
+                "cancel_delivery", "Cancel", "POST", cancel, self._cancel, "change", tool=False, needs="send"
+            ),
+            Operation(
+                "settle_delivery", "Settle", "POST", settle, self._settle, "change", tool=False, needs="send"
+            ),
             Operation("resend_delivery", "Send anew", "POST", resend, self._resend, "send", tool=False),
         ]
 

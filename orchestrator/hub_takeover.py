@@ -80,9 +80,9 @@ class TakeoverDesk:
         talks, off = "/api/conversations", "/api/turns/{turn_id}/hand_off"
         pause, resume = asking(PauseRequest, self._pause), asking(Conversation, self._resume)
         return [
-            Operation("hand_off", "Hand a turn off", "POST", off, self._hand_off, "change"),
-            Operation("pause", "Pause the AI", "POST", f"{talks}/pause", pause, "change", tool=False),
-            Operation("resume", "Give it back", "POST", f"{talks}/resume", resume, "change", tool=False),
+            Operation("hand_off", "Hand a turn off", "POST", off, self._hand_off, "work"),
+            Operation("pause", "Pause the AI", "POST", f"{talks}/pause", pause, "work", tool=False),
+            Operation("resume", "Give it back", "POST", f"{talks}/resume", resume, "work", tool=False),
             Operation("list_paused", "List paused", "GET", f"{talks}/paused", self._list, "read", tool=False),
         ]
 
@@ -91,12 +91,11 @@ class TakeoverDesk:
     ) -> ReplyResult:
         """Give a turn to a person, when you cannot or must not answer it; you are silent there then."""
         lease, _ = lease_of(turn_id, lease_token)
-        caller = caller_now()
         outcome = await hand_off(
             self._pool,
             lease,
             reason=reason,
-            by=caller.name if caller else "agent",
+            by=caller_now().name,
             rules=self._parts.rules,
             now=self._parts.now(),
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 import structlog
 from pydantic import Field
 
-from core.auth import current_caller
+from core.auth import caller_now
 from core.errors import ChannelError, NotFound
 from core.operations import Operation, asking
 from orchestrator import turns
@@ -47,11 +47,11 @@ class TurnDesk:
         """In the order in which an agent meets them."""
         turn, reply = "/api/turns/{turn_id}", asking(ReplyArguments, self._writing.reply)
         return [
-            Operation("wait_for_turn", "Wait for a turn", "POST", "/api/turns/wait", self._wait, "change"),
-            Operation("reply", "Reply to a turn", "POST", f"{turn}/reply", reply, "send"),
-            Operation("skip_turn", "Leave unanswered", "POST", f"{turn}/skip", self._skip, "change"),
-            Operation("extend_turn", "Keep a turn longer", "POST", f"{turn}/extend", self._extend, "change"),
-            Operation("release_turn", "Give a turn back", "POST", f"{turn}/release", self._release, "change"),
+            Operation("wait_for_turn", "Wait for a turn", "POST", "/api/turns/wait", self._wait, "work"),
+            Operation("reply", "Reply to a turn", "POST", f"{turn}/reply", reply, "answer"),
+            Operation("skip_turn", "Leave unanswered", "POST", f"{turn}/skip", self._skip, "work"),
+            Operation("extend_turn", "Keep a turn longer", "POST", f"{turn}/extend", self._extend, "work"),
+            Operation("release_turn", "Give a turn back", "POST", f"{turn}/release", self._release, "work"),
         ]
 
     async def _wait(
@@ -159,5 +159,4 @@ def _stale() -> TurnState:
 
 
 def _caller() -> str:
-    caller = current_caller.get()
-    return caller.name if caller else "agent"
+    return caller_now().name

@@ -42,6 +42,8 @@ PROMISES: dict[str, str] = {
     "no-mixing": "Accounts, chats and clients never mix.",
     "closed": "No route opens without its key, and a wrong key learns nothing.",
     "untrusted": "Others' words are marked, cleaned and cut for models, and forge no error or log line.",
+    "modes": "A key that only reads changes nothing, at any door; what a guarded one must confirm waits.",
+    "scopes": "A key does what its scopes allow, at any door, and is shown nothing else.",
     "no-secrets": "No secret stands in a log line, an error or a status.",
     "bad-input": "Bad input at any door gets a clear answer, and what was readable is kept.",
     "errors": "Every error says its code, whether and when to repeat, and what to do, alike at every door.",

@@ -35,6 +35,22 @@ async def test_the_hub_serves_its_tools_over_stdio_beside_the_running_one(
     assert answer["status"] == "queued"
 
 
+@pytest.mark.promise("modes")
+async def test_a_host_that_starts_a_server_may_do_what_the_setting_says(system: System) -> None:
+    """It has no key whose entry could say it."""
+    only_reads = {**system.environment("mcp_avito"), "MCP_STDIO_MODE": "read_only"}
+    parameters = StdioServerParameters(command=sys.executable, args=_arguments("mcp_avito"), env=only_reads)
+    async with Client(parameters) as avito:
+        listed = (await avito.list_tools()).tools
+        refused = await avito.call_tool("send_message", {"chat_id": "u2i-1", "text": "x"})
+
+    assert {
+        tool.name for tool in listed if not (tool.annotations and tool.annotations.read_only_hint)
+    } == set()
+    assert "list_chats" in {tool.name for tool in listed}
+    assert refused.is_error
+
+
 @pytest.mark.promise("stdio-ends")
 @pytest.mark.parametrize("name", ["mcp_avito", "orchestrator"])
 def test_a_server_over_stdio_ends_when_it_is_told_to_though_its_client_keeps_stdin_open(

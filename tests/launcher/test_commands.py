@@ -118,6 +118,7 @@ def test_the_key_is_the_callers_or_that_of_the_run(tmp_path: Path) -> None:
     kept = open_keyring(tmp_path)["OPERATOR_API_KEY"]
     assert operator_key(settings, {}) == kept
     assert operator_key(settings, {"API_KEYS": f"agent=x,operator={KEY}"}) == KEY
+    assert operator_key(settings, {"API_KEYS": f"agent=x, operator:operator:read_only={KEY}"}) == KEY
     assert operator_key(settings, {"OPERATOR_API_KEY": KEY, "API_KEYS": "operator=other"}) == KEY
 
 

@@ -32,6 +32,35 @@ def test_a_machine_where_nothing_runs_is_fine(tmp_path: Path) -> None:
     assert found["orchestrator"].says.startswith("not running")
 
 
+@pytest.mark.parametrize(
+    ("written", "fine", "says"),
+    [
+        ("agent=0123456789abcdef", True, "agent: agent, guarded"),
+        (
+            "operator=0123456789abcdef,bot:agent:read_only:read+answer=0123456789abcde0",
+            True,
+            "operator: operator, full; bot: agent, read_only, answer and read only",
+        ),
+        (
+            "bot:agent:careful=0123456789abcdef",
+            False,
+            "API keys: bot has no mode of read_only, guarded, full",
+        ),
+    ],
+)
+def test_the_doctor_says_what_each_key_may_do(tmp_path: Path, written: str, fine: bool, says: str) -> None:
+    assert findings(tmp_path, {"API_KEYS": written})["keys"] == Finding("keys", fine, says)
+
+
+def test_the_keys_of_a_run_are_shown_without_themselves(tmp_path: Path) -> None:
+    keyring = open_keyring(tmp_path)
+
+    found = findings(tmp_path, {})["keys"]
+
+    assert found.says == "operator: operator, full; orchestrator: service, full; agent: agent, guarded"
+    assert keyring["AGENT_API_KEY"] not in found.says
+
+
 def test_a_running_service_shows_its_version(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         found = findings(tmp_path, {"FORM_API_PORT": str(taken.getsockname()[1])})["form_api"]

@@ -15,7 +15,7 @@ from starlette.types import Message, Scope
 from core.api import BODY_LIMIT, api_routes, openapi_document
 from core.errors import IdempotencyConflict, RateLimited
 from core.observability import Metrics
-from core.operations import Effect, Operation
+from core.operations import Operation, Risk
 
 #: Chat ids are opaque: these are all possible.
 ODD_IDS = [
@@ -368,12 +368,12 @@ class Slow:
         return Heard(which="slow")
 
 
-async def hang_up(slow: Slow, effect: Effect) -> None:
+async def hang_up(slow: Slow, risk: Risk) -> None:
     """Call, and go away as soon as the operation has begun."""
-    operation = Operation("slow", "Slow", "POST", "/api/slow", slow.run, effect)
+    operation = Operation("slow", "Slow", "POST", "/api/slow", slow.run, risk)
     app = Starlette(routes=api_routes([operation], Metrics()))
     body: list[Message] = [{"type": "http.request", "body": b"{}", "more_body": False}]
-    if effect == "send":
+    if risk == "send":
         slow.may_end.set()
 
     async def receive() -> Message:
@@ -397,12 +397,12 @@ async def hang_up(slow: Slow, effect: Effect) -> None:
         await app(scope, receive, send_back)
 
 
-@pytest.mark.parametrize("effect", ["read", "status", "change"])
-async def test_nobody_waits_for_a_caller_who_is_gone(effect: Effect) -> None:
+@pytest.mark.parametrize("risk", ["read", "status", "work", "change"])
+async def test_nobody_waits_for_a_caller_who_is_gone(risk: Risk) -> None:
     """An agent that died while it waited for a turn must not be given one."""
     slow = Slow()
 
-    await hang_up(slow, effect)
+    await hang_up(slow, risk)
 
     assert slow.ended == "cancelled"
 

@@ -12,7 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from core.auth import ApiKeyAsBearer, KeyRing, KeyVerifier, RequireKey, current_caller, hmac_ok, same_secret
+from core.auth import (
+    ALL_SCOPES,
+    ApiKeyAsBearer,
+    KeyRing,
+    KeyVerifier,
+    RequireKey,
+    current_caller,
+    hmac_ok,
+    same_secret,
+)
 
 OPERATOR, AGENT = "operator-key-0123456789", "agent-key-0123456789="
 RING = KeyRing.parse(SecretStr(f" operator={OPERATOR}, agent={AGENT},"))
@@ -45,6 +54,29 @@ def test_a_key_has_a_role_and_the_keys_of_yesterday_keep_theirs(named: str, role
     assert (caller.name, caller.role) == (named.partition(":")[0], role)
 
 
+@pytest.mark.parametrize(
+    ("named", "mode", "scopes"),
+    [
+        ("operator", "full", ALL_SCOPES),
+        ("orchestrator", "full", ALL_SCOPES),
+        ("orchestrator:service:full", "full", ALL_SCOPES),
+        ("agent", "guarded", ALL_SCOPES),
+        ("anna:operator", "full", ALL_SCOPES),
+        ("anna:operator:read_only", "read_only", ALL_SCOPES),
+        ("bot:agent:full", "full", ALL_SCOPES),
+        ("bot:agent:guarded:read+answer", "guarded", {"read", "answer"}),
+        ("bot:agent:full:send", "full", {"send"}),
+    ],
+)
+def test_a_key_has_a_mode_and_scopes_and_an_agent_is_guarded(
+    named: str, mode: str, scopes: frozenset[str]
+) -> None:
+    caller = KeyRing.parse(SecretStr(f"{named}={OPERATOR}")).caller(OPERATOR)
+
+    assert caller is not None
+    assert (caller.mode, caller.scopes) == (mode, scopes)
+
+
 @pytest.mark.parametrize("key", ["", "x", OPERATOR + " ", OPERATOR[:-1], "ключ", "\udcff", "\x00"])
 def test_another_key_is_nobody(key: str) -> None:
     assert RING.caller(key) is None
@@ -60,6 +92,13 @@ def test_another_key_is_nobody(key: str) -> None:
         ("a b=0123456789abcdef", "entry 1 is not of the form"),
         ("operator=", "the key of operator is empty"),
         ("anna:boss=0123456789abcdef", "anna has no role of operator, agent, service"),
+        ("anna:=0123456789abcdef", "anna has no role of operator, agent, service"),
+        ("anna:agent:wild=0123456789abcdef", "anna has no mode of read_only, guarded, full"),
+        ("anna:agent:full:write=0123456789abcdef", "anna has no scope of read, answer, send, manage"),
+        ("anna:agent:full:read+=0123456789abcdef", "anna has no scope of read, answer, send, manage"),
+        ("anna:agent:full:read:send=0123456789abcdef", "anna is of the form name:role:mode:scope"),
+        ("hub:service:guarded=0123456789abcdef", "hub is a service"),
+        ("hub:service:full:read=0123456789abcdef", "hub is a service"),
         ("operator=secret-shorty", "the key of operator is shorter than 16"),
         ("operator=ключключключключ", "the key of operator holds characters"),
         (f"operator={OPERATOR},operator={AGENT}", "operator occurs twice"),

@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from core.operations import Arguments, Effect, Operation, asking
+from core.operations import Arguments, Operation, Risk, asking
 
 
 class Weighed(BaseModel):
@@ -30,8 +30,8 @@ async def silent() -> Weighed:
     return Weighed(name="", kilos=0, fragile=False)
 
 
-def operation(effect: Effect = "read") -> Operation:
-    return Operation("weigh", "Weigh", "POST", "/api/parcels/{name}/weigh", weigh, effect)
+def operation(risk: Risk = "read") -> Operation:
+    return Operation("weigh", "Weigh", "POST", "/api/parcels/{name}/weigh", weigh, risk)
 
 
 async def test_defaults_fill_what_was_not_given() -> None:

@@ -1,0 +1,106 @@
+"""Who may do what. Every call of an operation passes here, as a tool, a resource or a REST route alike.
+
+A caller's mode bounds what it may do to the world, its scopes name the work it may do (core/auth.py). The
+risk of an operation and the scope it needs stand with it (core/operations.py). Nobody is shown what
+they may not use.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mcp import MCPError
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.mcpserver import MCPServer
+from mcp.types import INVALID_REQUEST, Resource, ResourceTemplate, Tool
+
+from core.auth import Caller, caller_now
+from core.errors import NotPermitted
+from core.operations import READING, Operation, Risk
+from core.resources import ResourceOf
+
+#: What a guarded caller confirms first.
+CONFIRMED: frozenset[Risk] = frozenset({"send", "bulk", "delete", "erase"})
+
+#: Asked before a guarded caller's operation of such a risk runs, with the checked arguments; raises to stop.
+Confirm = Callable[[Caller, Operation, Mapping[str, Any]], Awaitable[None]]
+
+#: Requests of MCP that show what is kept, beside the tools.
+_LOOKING = frozenset(
+    {
+        "resources/read",
+        "resources/subscribe",
+        "subscriptions/listen",
+        "prompts/get",
+        "completion/complete",
+    }
+)
+
+
+async def unconfirmed(_: Caller, __: Operation, ___: Mapping[str, Any]) -> None:
+    """Guarded callers are not asked."""
+
+
+def refusal(caller: Caller, operation: Operation) -> str:
+    """Why this caller may not use it; "" when it may."""
+    if caller.mode == "read_only" and operation.risk not in READING:
+        return f"{operation.name} changes something, and the key of {caller.name} is read_only."
+    return _lacks(caller, operation.scope, operation.name)
+
+
+def _lacks(caller: Caller, scope: str, what: str) -> str:
+    if scope in caller.scopes:
+        return ""
+    has = ", ".join(sorted(caller.scopes))
+    return f"{what} needs the scope {scope}, and the key of {caller.name} has {has}."
+
+
+def permitting(operation: Operation, confirm: Confirm) -> Operation:
+    """The same operation; it runs for those who may use it."""
+
+    async def ask(given: Mapping[str, Any]) -> None:
+        caller = caller_now()
+        if why := refusal(caller, operation):
+            raise NotPermitted(why)
+        if caller.mode == "guarded" and operation.risk in CONFIRMED:
+            await confirm(caller, operation, given)
+
+    return operation.preceded_by(ask)
+
+
+def permitting_resource(resource: ResourceOf, confirm: Confirm) -> ResourceOf:
+    """The same for what is read under a URI."""
+    return replace(resource, operation=permitting(resource.operation, confirm))
+
+
+async def lookers_only(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Middleware of MCP: what shows or watches anything needs the scope to read."""
+    if ctx.method in _LOOKING and (why := _lacks(caller_now(), "read", ctx.method)):
+        raise MCPError(INVALID_REQUEST, str(NotPermitted(why)))
+    return await call_next(ctx)
+
+
+class PermittingServer(MCPServer):
+    """Lists to each caller what that caller may use; tools and resources of other makes to everybody."""
+
+    _known: Mapping[str, Operation] = {}
+
+    def knows(self, operations: Sequence[Operation]) -> None:
+        """The operations behind its tools and resources, which have their names."""
+        self._known = {operation.name: operation for operation in operations}
+
+    async def list_tools(self) -> list[Tool]:
+        """Called by the SDK for every tools/list."""
+        return [one for one in await super().list_tools() if self._shows(one.name)]
+
+    async def list_resources(self) -> list[Resource]:
+        """Called by the SDK for every resources/list."""
+        return [one for one in await super().list_resources() if self._shows(one.name)]
+
+    async def list_resource_templates(self) -> list[ResourceTemplate]:
+        """Called by the SDK for every resources/templates/list."""
+        return [one for one in await super().list_resource_templates() if self._shows(one.name)]
+
+    def _shows(self, name: str) -> bool:
+        operation = self._known.get(name)
+        return operation is None or not refusal(caller_now(), operation)
