@@ -1,6 +1,6 @@
 """build_app(): MCP, REST, webhooks, /health, /info and /metrics of one service, and its one lifespan."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,8 +31,10 @@ from core.permission import (
     unconfirmed,
 )
 from core.problems import problem
+from core.profiles import Profile, shown
 from core.resources import ResourceOf, add_resources
-from core.tools import ToolGuard, add_tools
+from core.tool_list import tools_of
+from core.tools import ToolGuard
 
 VERSION = "0.1.0"
 _LOCAL_HOSTS = ("127.0.0.1", "localhost")
@@ -51,7 +53,8 @@ class ServiceParts:
     what waits long should not hold it up. `public_routes` are open, `closed_routes` need a key.
     `resource_bus` tells who watches `resources` of changes, over all replicas. `state_keys` seal what a
     client carries between the rounds of a call; without them only this process can open it. `confirm` is
-    asked before a guarded caller does what cannot be taken back. `fixtures` are for tests.
+    asked before a guarded caller does what cannot be taken back. `profile` and `core_tools` say which
+    operations models are shown. `fixtures` are for tests.
     """
 
     name: str
@@ -72,6 +75,8 @@ class ServiceParts:
     resource_bus: SubscriptionBus | None = None
     state_keys: Sequence[bytes] = ()
     confirm: Confirm = unconfirmed
+    profile: Profile = "all"
+    core_tools: Collection[str] = ()
     fixtures: Fixtures = no_fixtures
 
 
@@ -89,12 +94,15 @@ def _permitting(parts: ServiceParts) -> ServiceParts:
 
 
 def _server(parts: ServiceParts) -> MCPServer:
-    guard = ToolGuard(parts.operations, parts.metrics)
+    tools = shown(parts.operations, parts.profile, parts.core_tools)
+    hidden = [one for one in parts.operations if one not in tools]
+    guard = ToolGuard(tools, parts.metrics, hidden=hidden)
     server = PermittingServer(
         parts.name,
         title=parts.title,
         version=VERSION,
         instructions=parts.instructions,
+        tools=tools_of(tools),
         extensions=[guard],
         middleware=[lookers_only],
         token_verifier=KeyVerifier(parts.keys),
@@ -105,7 +113,6 @@ def _server(parts: ServiceParts) -> MCPServer:
     )
     guard.let_pass(parts.fixtures(server))
     server.knows([*parts.operations, *(one.operation for one in parts.resources)])
-    add_tools(server, parts.operations)
     add_resources(server, parts.resources, parts.metrics)
     add_completion(server, {one.uri: one.completers for one in parts.resources}, parts.metrics)
     return server

@@ -36,6 +36,7 @@ from core.observability import Metrics, configure_logging
 from core.operations import SPEAKING, Operation
 from core.operations_sending import SENT_WITH_CARE
 from core.pauses import Pauses
+from core.profiles import CHANNEL_CORE
 from core.registry import Service
 from core.resource_bus import ResourceBus
 from core.sending import Sender
@@ -169,6 +170,8 @@ class _Wiring(Generic[S, C]):
             allowed_hosts=made.settings.allowed_hosts,
             resources=operations.resources(),
             resource_bus=self._bus,
+            profile=made.settings.mcp_profile,
+            core_tools=CHANNEL_CORE,
             state_keys=state_keys(made.settings.mcp_state_keys, made.settings.api_keys),
             fixtures=fixtures_of(made.settings.mcp_fixtures),
         )

@@ -134,7 +134,7 @@ class NotFound(ChannelError):
     code = "not_found"
     reaction = "stop_chat"
     status = 404
-    what_to_do = "Take the id from a list or a turn as it stands there, or check the address."
+    what_to_do = "Take ids as they stand in list_chats, list_messages or a turn, or check the address."
 
 
 class PeerUnreachable(ChannelError):
@@ -349,6 +349,13 @@ _REFUSALS = (
         "The service failed: a fault of this program.",
     ),
     ErrorKind("unknown_tool", 404, False, "Take a name from tools/list.", "There is no tool of this name."),
+    ErrorKind(
+        "not_in_profile",
+        404,
+        False,
+        "Set MCP_PROFILE=all at the service, or use the REST route.",
+        "The tool exists, but not in the profile that this server shows.",
+    ),
     ErrorKind(
         "invalid_arguments",
         422,

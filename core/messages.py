@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -117,7 +118,11 @@ Reference = Annotated[Annotated[MessageId, Field(max_length=512)] | None, Before
 Channel = Annotated[ChannelName, AfterValidator(_known_channel)]
 Account = Annotated[AccountId, Field(pattern=ACCOUNT_PATTERN)]
 UtcTime = Annotated[AwareDatetime, BeforeValidator(_in_utc)]
-Label = Annotated[str, AfterValidator(_label)]
+Label = Annotated[
+    str,
+    AfterValidator(_label),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_BUTTON}),  # as the validator
+]
 
 
 class _Frozen(BaseModel):

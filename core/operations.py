@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
 
 from core.auth import Scope
 
@@ -52,7 +53,9 @@ class Arguments(BaseModel):
 class Operation:
     """`path` is the REST route with {placeholders} named after arguments; `tool=False` keeps it off MCP.
 
-    `needs`: the scope that a caller must have, where it is not the usual one of the risk.
+    `needs`: the scope that a caller must have, where it is not the usual one of the risk. `repeatable`: whether
+    the same call twice does no more than once; `outside`: whether it reaches a messenger or shows words from
+    outside; None: as is usual for the risk.
     """
 
     name: str
@@ -63,6 +66,8 @@ class Operation:
     risk: Risk
     tool: bool = True
     needs: Scope | None = None
+    repeatable: bool | None = None
+    outside: bool | None = None
 
     @property
     def scope(self) -> Scope:
@@ -92,7 +97,7 @@ class Operation:
     @property
     def description(self) -> str:
         """For people and models: the docstring of `run`."""
-        return inspect.getdoc(self.run) or self.title
+        return " ".join((inspect.getdoc(self.run) or self.title).split())
 
     def preceded_by(self, ask: Callable[[Mapping[str, Any]], Awaitable[None]]) -> "Operation":
         """The same, where `ask` sees the checked arguments first; what it raises keeps it from running."""
@@ -130,7 +135,11 @@ def _parameters(model: type[BaseModel]) -> list[inspect.Parameter]:
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=nothing if field.is_required() else field.default,
-            annotation=Annotated[(field.annotation, *field.metadata, Field(description=field.description))],
+            annotation=Annotated[(field.annotation, *field.metadata, _words(field))],
         )
         for name, field in model.model_fields.items()
     ]
+
+
+def _words(field: FieldInfo) -> Any:
+    return Field(description=field.description, examples=field.examples)

@@ -72,35 +72,39 @@ class AccountAffairs:
     async def _subscribe(
         self,
         url: WebhookArgument,
-        version: Annotated[str, Field(max_length=20, description="Only for vendors with versions")] = "",
+        version: Annotated[
+            str, Field(max_length=20, description="Only for vendors with versions", examples=["v3"])
+        ] = "",
         account: AccountArgument = "default",
     ) -> WebhookStatus:
-        """Ask the messenger to deliver messages to this address; repeating is harmless."""
+        """Ask the messenger to deliver messages to this address, when webhook_status shows another."""
         del version  # part of the REST contract; each channel subscribes with the version it speaks
         return await self._accounts.part(account, Subscribes).subscribe_webhook(url)
 
     async def _webhook_status(self, account: AccountArgument = "default") -> WebhookStatus:
-        """Show where the messenger delivers messages now."""
+        """Show where the messenger delivers messages now, to find out why none come."""
         return await self._accounts.part(account, Subscribes).webhook_status()
 
     async def _unsubscribe(self, url: WebhookArgument, account: AccountArgument = "default") -> WebhookStatus:
-        """Stop the deliveries to this address."""
+        """Stop the deliveries to this address, when the service moves or ends."""
         return await self._accounts.part(account, Subscribes).unsubscribe_webhook(url)
 
     async def _token_status(self, account: AccountArgument = "default") -> TokenStatus:
-        """Show whether an access token is held and until when."""
+        """Show whether an access token is held and until when, if calls are refused."""
         return await self._accounts.part(account, HasToken).token_status()
 
     async def _refresh(self, account: AccountArgument = "default") -> TokenStatus:
-        """Ask the messenger for a fresh access token."""
+        """Ask the messenger for a fresh access token, when the present one is refused."""
         return await self._accounts.part(account, HasToken).refresh_token()
 
     async def _media_link(
         self,
-        file_id: Annotated[str, Field(min_length=1, max_length=512, description="From a message")],
+        file_id: Annotated[
+            str, Field(min_length=1, max_length=512, description="From a message", examples=["voice-7"])
+        ],
         account: AccountArgument = "default",
     ) -> MediaLink:
-        """Get a link that opens a voice note or file now."""
+        """Get a link that opens a voice note or file now, when the one in a message has ended."""
         channel = self._accounts.one(account).channel
         passed_on = self._links if isinstance(channel, OpensFiles) else None
         if isinstance(channel, ResolvesMedia):

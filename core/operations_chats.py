@@ -137,14 +137,14 @@ class Chats:
     async def _list_chats(
         self, limit: LimitArgument = 20, cursor: CursorArgument = "", account: AccountArgument = "default"
     ) -> ChatPage:
-        """List customers' chats, newest first, with the ad each is about. Start here to find a chat_id."""
+        """List customers' chats, newest first, with the ad each is about: start here to find a chat_id."""
         channel = self._accounts.one(account).channel
         if isinstance(channel, ListsChats):
             return await channel.list_chats(limit, cursor)
         return await self._own(account).list_chats(self._accounts.name(account), limit, cursor)
 
     async def _get_chat(self, chat_id: ChatArgument, account: AccountArgument = "default") -> ChatInfo:
-        """Get one chat: who the customer is and which ad it is about."""
+        """Get one chat, to know who the customer is and which ad it is about."""
         channel = self._accounts.one(account).channel
         if isinstance(channel, ShowsChats):
             return await channel.get_chat(ChatId(chat_id))
@@ -168,12 +168,12 @@ class Chats:
         cursor: CursorArgument = "",
         account: AccountArgument = "default",
     ) -> MessagePage:
-        """List the messages of a chat, newest first."""
+        """List the messages of a chat, newest first, to read what was said before you answer."""
         channel = self._accounts.part(account, KeepsHistory)
         return await channel.list_messages(ChatId(chat_id), limit, cursor)
 
     async def _mark_read(self, chat_id: ChatArgument, account: AccountArgument = "default") -> Done:
-        """Mark the whole chat as read by the business."""
+        """Mark the whole chat as read by the business, once you have dealt with it."""
         await self._accounts.part(account, MarksRead).mark_read(ChatId(chat_id))
         return Done()
 
@@ -184,7 +184,10 @@ class Chats:
 
     async def _get_profile(
         self,
-        user_id: Annotated[str, Field(min_length=1, max_length=512, description="client_user_id of a chat")],
+        user_id: Annotated[
+            str,
+            Field(min_length=1, max_length=512, description="client_user_id of a chat", examples=["77001"]),
+        ],
         account: AccountArgument = "default",
     ) -> Profile:
         """Get what the messenger tells of a customer, such as the name, when a chat does not show it."""
@@ -193,7 +196,7 @@ class Chats:
     async def _find_chat(
         self,
         phone: Annotated[
-            str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164, such as +79990001122")
+            str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164", examples=["+79990001122"])
         ],
         account: AccountArgument = "default",
     ) -> FoundChat:

@@ -61,7 +61,13 @@ class Messages:
         chat_id: ChatArgument,
         message_id: MessageArgument,
         text: Annotated[
-            str, Field(min_length=1, max_length=TEXT_MAX, description="The new words; one message only")
+            str,
+            Field(
+                min_length=1,
+                max_length=TEXT_MAX,
+                description="The new words; one message only",
+                examples=["Готово в 15:00"],
+            ),
         ],
         account: AccountArgument = "default",
     ) -> Done:
@@ -79,7 +85,7 @@ class Messages:
     async def _delete(
         self, chat_id: ChatArgument, message_id: MessageArgument, account: AccountArgument = "default"
     ) -> Done:
-        """Delete one of our own messages while the messenger still allows it."""
+        """Delete one of our own messages, when it was a mistake and the messenger still allows it."""
         channel = self._accounts.part(account, DeletesMessages)
         await channel.delete_message(ChatId(chat_id), MessageId(message_id))
         return Done()
@@ -88,7 +94,9 @@ class Messages:
         self,
         chat_id: ChatArgument,
         message_id: MessageArgument,
-        emoji: Annotated[str, Field(max_length=32, description="One emoji; empty takes ours away")],
+        emoji: Annotated[
+            str, Field(max_length=32, description="One emoji; empty takes ours away", examples=["👍"])
+        ],
         account: AccountArgument = "default",
     ) -> Done:
         """React to a message with an emoji, when that says enough and a text would be too much."""

@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal, Protocol, cast
 from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
 from core.accounts import Accounts
-from core.arguments import AccountArgument, CaptionArgument, ChatArgument, KeyArgument, TextArgument
+from core.arguments import (
+    BASE64_MAX,
+    AccountArgument,
+    CaptionArgument,
+    ChatArgument,
+    KeyArgument,
+    TextArgument,
+)
 from core.auth import speaks_now
 from core.capabilities import Capabilities, MediaKind
 from core.channel import Channel, MediaFile, SendsReplies
@@ -58,6 +65,7 @@ class Message(Arguments):
         Field(
             max_length=MOST_BUTTONS,
             description="Short answers to tap; numbered lines where there are no buttons",
+            examples=[["Да", "Нет"]],
         ),
     ] = ()
     idempotency_key: KeyArgument = ""
@@ -67,7 +75,9 @@ class Message(Arguments):
 class Reply(Message):
     """The same where a message can quote another."""
 
-    reply_to: Annotated[str, Field(max_length=512, description="message_id that this one quotes")] = ""
+    reply_to: Annotated[
+        str, Field(max_length=512, description="message_id that this one quotes", examples=["6f2e91"])
+    ] = ""
 
 
 class File(Arguments):
@@ -75,9 +85,21 @@ class File(Arguments):
 
     chat_id: ChatArgument
     kind: str
-    file_url: Annotated[str, Field(max_length=2000, description="Public https address of the file")] = ""
-    file_base64: Annotated[str, Field(description="Or the file itself in base64")] = ""
-    file_name: Annotated[str, Field(max_length=200, description="Such as price.pdf; else its own")] = ""
+    file_url: Annotated[
+        str,
+        Field(
+            max_length=2000,
+            description="Public https address of the file",
+            examples=["https://shop.example/price.pdf"],
+        ),
+    ] = ""
+    file_base64: Annotated[
+        str,
+        Field(max_length=BASE64_MAX, description="Or the file itself in base64", examples=["JVBERi0xLjQ="]),
+    ] = ""
+    file_name: Annotated[str, Field(max_length=200, description="Empty: its own", examples=["price.pdf"])] = (
+        ""
+    )
     caption: CaptionArgument = ""
     idempotency_key: KeyArgument = ""
     account: AccountArgument = "default"
@@ -116,7 +138,7 @@ class Sending:
         return found
 
     async def _send_message(self, asked: Message) -> SentMessage:
-        """Send one text to a customer's chat; the customer sees it at once and it cannot be taken back."""
+        """Send one text to a customer's chat, to answer or tell something; it is seen at once."""
         reply_to = asked.reply_to if isinstance(asked, Reply) else ""
         send = self._accounts.one(asked.account).sender.send_text
         chat_id, key = ChatId(asked.chat_id), asked.idempotency_key
@@ -128,14 +150,24 @@ class Sending:
         self,
         chat_id: ChatArgument,
         image_url: Annotated[
-            str, Field(max_length=2000, description="Public https address of the picture")
+            str,
+            Field(
+                max_length=2000,
+                description="Public https address of the picture",
+                examples=["https://shop.example/screen.jpg"],
+            ),
         ] = "",
-        image_base64: Annotated[str, Field(description="Or the picture itself in base64")] = "",
+        image_base64: Annotated[
+            str,
+            Field(
+                max_length=BASE64_MAX, description="Or the picture itself in base64", examples=["/9j/4AAQ"]
+            ),
+        ] = "",
         caption: CaptionArgument = "",
         idempotency_key: KeyArgument = "",
         account: AccountArgument = "default",
     ) -> SentMessage:
-        """Send one picture, by address or as base64, with words if wanted."""
+        """Send one picture, by address or as base64, when the customer should see something."""
         sender = self._accounts.one(account).sender
         if bool(image_url) == bool(image_base64):
             raise Rejected("Give either image_url or image_base64.")
@@ -144,7 +176,7 @@ class Sending:
         return _as_sent(await sender.send_file(chat, "image", image, caption, idempotency_key, speaker=by))
 
     async def _send_file(self, asked: File) -> SentMessage:
-        """Send one file that is no picture, such as a price list, by address or as base64."""
+        """Send one file that is no picture, by address or as base64, when a text is not enough."""
         sender, kind = self._accounts.one(asked.account).sender, cast(MediaKind, asked.kind)
         if bool(asked.file_url) == bool(asked.file_base64):
             raise Rejected("Give either file_url or file_base64.")
@@ -156,13 +188,19 @@ class Sending:
     async def _send_bulk(
         self,
         chat_ids: Annotated[
-            list[str], Field(min_length=1, max_length=BULK_MAX, description="Chats, from list_chats")
+            list[Annotated[str, Field(min_length=1, max_length=512)]],
+            Field(
+                min_length=1,
+                max_length=BULK_MAX,
+                description="From list_chats",
+                examples=[["u2i-8f3a", "u2i-91c0"]],
+            ),
         ],
         text: TextArgument,
         idempotency_key: KeyArgument = "",
         account: AccountArgument = "default",
     ) -> BulkResult:
-        """Send the same text to several chats, one after the other; each chat has its own outcome."""
+        """Send the same text to several chats, when all must be told; each has its own outcome."""
         sender = self._accounts.one(account).sender
         outcomes = []
         with in_lane(PATIENT):

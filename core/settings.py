@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.auth import KeyRing, Mode
+from core.profiles import Profile
 from core.state_keys import check_state_keys
 
 _ORIGIN = re.compile(r"https?://[^\s/?#@]+/?")
@@ -44,6 +45,9 @@ class ServiceSettings(EnvironmentSettings):
     mcp_state_keys: SecretStr = Field(
         default=SecretStr(""),
         description="what seals the rounds of a call: new key,old key; empty: made of API_KEYS",
+    )
+    mcp_profile: Profile = Field(
+        default="core", description="tools that models are shown: core (a dozen) or all; REST has everything"
     )
     mcp_fixtures: str = Field(
         default="",

@@ -9,15 +9,14 @@ from typing import Annotated, Any
 import structlog
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.extension import Extension
-from mcp.server.mcpserver import MCPServer
-from mcp.types import CallToolRequestParams, CallToolResult, TextContent, ToolAnnotations
+from mcp.types import CallToolRequestParams, CallToolResult, TextContent
 from pydantic import BaseModel, ValidationError
 
 from core.auth import caller_now
 from core.errors import ERRORS, ChannelError, ErrorKind
 from core.jsontext import without_surrogates, write_json
 from core.observability import Metrics
-from core.operations import READING, SPEAKING, TAKING, Operation, Risk
+from core.operations import READING, Operation
 from core.untrusted import TEXT_LIMIT, clean_fields
 
 ANSWER_LIMIT = 60_000
@@ -27,32 +26,9 @@ ERROR_META = "ru.eldoleado/error"
 _TEXT_LIMITS = (TEXT_LIMIT, 1_000, 300)
 
 
-def add_tools(server: MCPServer, operations: Sequence[Operation]) -> None:
-    """Register every operation that is meant for models."""
-    for operation in operations:
-        if operation.tool:
-            server.add_tool(
-                _as_tool(operation),
-                name=operation.name,
-                title=operation.title,
-                description=operation.description,
-                annotations=_hints(operation.risk),
-            )
+def as_tool(operation: Operation) -> Any:
+    """The operation as the function that the SDK calls; an error that can be acted on is its answer."""
 
-
-def _hints(risk: Risk) -> ToolAnnotations:
-    """What hosts go by when they ask a person; core/permission.py goes by the risk itself."""
-    if risk in READING:
-        return ToolAnnotations(read_only_hint=True, open_world_hint=risk != "status")
-    return ToolAnnotations(
-        read_only_hint=False,
-        destructive_hint=risk in TAKING,
-        idempotent_hint=risk not in SPEAKING,
-        open_world_hint=True,
-    )
-
-
-def _as_tool(operation: Operation) -> Any:
     async def call(**arguments: Any) -> CallToolResult:
         try:
             return _answer(await operation.run(**arguments))
@@ -94,12 +70,18 @@ def _refused(kind: ErrorKind, fact: str, retry_after: float | None = None) -> Ca
 
 
 class ToolGuard(Extension):
-    """Refuses unknown tools and arguments by name, shortens errors, caps answers, counts and logs calls."""
+    """Refuses unknown tools and arguments by name, shortens errors, caps answers, counts and logs calls.
+
+    `hidden` are operations that are no tools here: who asks for one is told where it is.
+    """
 
     identifier = "ru.eldoleado/tool-guard"
 
-    def __init__(self, operations: Sequence[Operation], metrics: Metrics) -> None:
-        self._operations = {operation.name: operation for operation in operations if operation.tool}
+    def __init__(
+        self, operations: Sequence[Operation], metrics: Metrics, *, hidden: Sequence[Operation] = ()
+    ) -> None:
+        self._operations = {operation.name: operation for operation in operations}
+        self._hidden = {operation.name: operation for operation in hidden}
         self._metrics = metrics
         self._log = structlog.get_logger()
         self._beside: frozenset[str] = frozenset()
@@ -123,13 +105,19 @@ class ToolGuard(Extension):
         if operation is None and params.name in self._beside:
             return None
         if operation is None:
-            hint = _hint(params.name, self._operations)
-            return _refused(ERRORS["unknown_tool"], f"{params.name[:60]!r}.{hint}")
+            return self._unknown(params.name)
         try:
             operation.arguments.model_validate(params.arguments or {})
         except ValidationError as error:
             return _refused(ERRORS["invalid_arguments"], _complaint(operation, error))
         return None
+
+    def _unknown(self, name: str) -> CallToolResult:
+        hidden = self._hidden.get(name)
+        if hidden is None:
+            return _refused(ERRORS["unknown_tool"], f"{name[:60]!r}.{_hint(name, self._operations)}")
+        kind = ERRORS["not_in_profile"] if hidden.tool else ERRORS["unknown_tool"]
+        return _refused(kind, f"{name!r} is not shown here; REST has it: {hidden.method} {hidden.path}.")
 
     def _told(self, name: str, result: HandlerResult) -> HandlerResult:
         """The answer as the model may see it: not too long, and a crash by its code."""

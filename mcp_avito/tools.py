@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from core.arguments import AccountArgument
 from core.errors import NotFound
 from core.ids import AccountId
 from core.operations import Operation
@@ -21,14 +22,19 @@ def avito_operations(accounts: Mapping[AccountId, AvitoChannel]) -> list[Operati
     """Operations to stand beside those of every channel."""
 
     async def block_user(
-        user_id: Annotated[int, Field(gt=0, description="client_user_id of list_chats")],
+        user_id: Annotated[
+            int, Field(gt=0, le=10**15, description="client_user_id of list_chats", examples=[94235311])
+        ],
         reason: Annotated[
             Literal["spam", "fraud", "insults", "other"], Field(description="For Avito")
         ] = "other",
-        item_id: Annotated[int, Field(ge=0, description="The ad it was about; 0 for none")] = 0,
-        account: Annotated[str, Field(max_length=32, description="Which account of Avito")] = "default",
+        item_id: Annotated[
+            int,
+            Field(ge=0, le=10**15, description="The ad it was about; 0 for none", examples=[2893571]),
+        ] = 0,
+        account: AccountArgument = "default",
     ) -> Blocked:
-        """Block a customer on Avito for good: the API cannot take it back."""
+        """Block a customer on Avito for good, after spam or insults only: the API cannot take it back."""
         channel = accounts.get(AccountId(account))
         if channel is None:
             raise NotFound(f"There is no account {account!r}; known: {', '.join(accounts)}.")

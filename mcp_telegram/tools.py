@@ -5,13 +5,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from core.arguments import AccountArgument, ChatArgument
 from core.errors import NotFound
 from core.ids import AccountId, ChatId, MessageId
 from core.operations import Operation
 from mcp_telegram.channel import TelegramChannel
-
-ChatArgument = Annotated[str, Field(min_length=1, max_length=512, description="From list_chats or a turn")]
-AccountArgument = Annotated[str, Field(max_length=32, description="Which bot")]
 
 
 class Asked(BaseModel):
@@ -37,19 +35,31 @@ def telegram_operations(accounts: Mapping[AccountId, TelegramChannel]) -> list[O
 
     async def ask_for_phone(
         chat_id: ChatArgument,
-        text: Annotated[str, Field(min_length=1, max_length=4_000, description="Why the number is needed")],
-        button: Annotated[str, Field(min_length=1, max_length=64, description="Label")] = "Отправить номер",
+        text: Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=4_000,
+                description="Why the number is needed",
+                examples=["Куда вам позвонить?"],
+            ),
+        ],
+        button: Annotated[
+            str, Field(min_length=1, max_length=64, description="Label", examples=["Мой номер"])
+        ] = "Отправить номер",
         account: AccountArgument = "default",
     ) -> Asked:
-        """Ask for the phone number with a button that shares it; in private chats with the bot only."""
+        """Ask for the phone number by a button, when you need it; in private chats with the bot only."""
         return Asked(message_id=await channel(account).ask_for_phone(ChatId(chat_id), text, button))
 
     async def mark_message_read(
         chat_id: ChatArgument,
-        message_id: Annotated[str, Field(min_length=1, max_length=512, description="From a turn")],
+        message_id: Annotated[
+            str, Field(min_length=1, max_length=512, description="From a turn", examples=["1205"])
+        ],
         account: AccountArgument = "default",
     ) -> MarkedRead:
-        """Show a customer of a business chat that a message was read."""
+        """Show a customer of a business chat that a message was read, once you have dealt with it."""
         await channel(account).mark_message_read(ChatId(chat_id), MessageId(message_id))
         return MarkedRead(message_id=message_id)
 

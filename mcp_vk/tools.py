@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from core.arguments import AccountArgument
 from core.errors import NotFound
 from core.ids import AccountId, UserId
 from core.operations import Operation
@@ -22,10 +23,13 @@ def vk_operations(accounts: Mapping[AccountId, VkChannel]) -> list[Operation]:
     """Operations to stand beside those of every channel."""
 
     async def may_write(
-        user_id: Annotated[str, Field(min_length=1, max_length=20, description="The person's id in VK")],
-        account: Annotated[str, Field(max_length=32, description="Which community of ours")] = "default",
+        user_id: Annotated[
+            str,
+            Field(min_length=1, max_length=20, description="The person's id in VK", examples=["77001"]),
+        ],
+        account: AccountArgument = "default",
     ) -> Consent:
-        """Tell whether a person lets our VK community write to them: they wrote first, or allowed it."""
+        """Tell whether a person lets our VK community write to them, before you write first."""
         channel = accounts.get(AccountId(account))
         if channel is None:
             raise NotFound(f"There is no account {account!r}; known: {', '.join(accounts)}.")

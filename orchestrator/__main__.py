@@ -58,6 +58,7 @@ def _parts(common: ServiceSettings, own: OrchestratorSettings, *, loops: bool = 
     return replace(
         orchestrator.parts(KeyRing.parse(common.api_keys), allowed_hosts=common.allowed_hosts),
         lifespan=lifespan,
+        profile=common.mcp_profile,
         state_keys=state_keys(common.mcp_state_keys, common.api_keys),
         fixtures=fixtures_of(common.mcp_fixtures),
     )

@@ -31,7 +31,7 @@ from orchestrator.enrich import Enricher
 from orchestrator.erasure import Erasure
 from orchestrator.fair_share import FairShare
 from orchestrator.gauges import Gauges
-from orchestrator.hub import Hub
+from orchestrator.hub import HUB_CORE, Hub
 from orchestrator.hub_parts import HubParts
 from orchestrator.letter_gauges import LetterGauges, dead_letters
 from orchestrator.letters import Letters
@@ -127,6 +127,7 @@ class Orchestrator:
             info=self._info,
             lifespan=self.running,
             allowed_hosts=allowed_hosts,
+            core_tools=HUB_CORE,
             public_routes=self._media.routes(),
             openapi_extra={**media_paths(), **self._waking.openapi()},
             on_stop=self._stop,

@@ -14,6 +14,24 @@ from orchestrator.hub_trace import TraceDesk
 from orchestrator.hub_turns import TurnDesk
 from orchestrator.hub_writing import Writing
 
+#: What an agent that answers customers needs in its loop; the rest is for programs and operators.
+HUB_CORE = frozenset(
+    {
+        "wait_for_turn",
+        "reply",
+        "skip_turn",
+        "extend_turn",
+        "release_turn",
+        "hand_off",
+        "get_appeal",
+        "update_appeal",
+        "close_appeal",
+        "get_client",
+        "send_message",
+        "get_delivery",
+    }
+)
+
 
 class Hub:
     """The desks of the orchestrator, in the order in which an agent meets them."""

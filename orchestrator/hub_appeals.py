@@ -12,7 +12,7 @@ from orchestrator import appeal_changes, appeals
 from orchestrator.appeal_changes import LONGEST_TAG, MOST_TAGS, Marks, Step
 from orchestrator.appeal_states import COMMAND_OF
 from orchestrator.appeals import Appeal
-from orchestrator.hub_arguments import AppealArgument
+from orchestrator.hub_arguments import AppealArgument, CursorArgument, LimitArgument, ReasonArgument
 from orchestrator.hub_models import AppealDetails, AppealJournal, AppealPage
 from orchestrator.hub_parts import HubParts
 from orchestrator.hub_views import appeal_details, appeal_line, journal_entry, note_line
@@ -22,9 +22,11 @@ _NOTE_MAX = 5_000
 
 Tags = Annotated[
     tuple[Annotated[str, Field(max_length=LONGEST_TAG)], ...],
-    Field(max_length=MOST_TAGS, description="Short words, such as refund"),
+    Field(max_length=MOST_TAGS, description="Short words", examples=[["refund"]]),
 ]
-NoteArgument = Annotated[str, Field(max_length=_NOTE_MAX, description="For colleagues; never sent")]
+NoteArgument = Annotated[
+    str, Field(max_length=_NOTE_MAX, description="For colleagues; never sent", examples=["Ждёт экран"])
+]
 
 
 class AppealChange(Arguments):
@@ -34,14 +36,16 @@ class AppealChange(Arguments):
     status: Annotated[
         Literal["", "open", "waiting_client", "snoozed", "resolved"], Field(description="Empty: as it is")
     ] = ""
-    snooze_until: Annotated[str, Field(max_length=40, description="With snoozed: ISO 8601")] = ""
+    snooze_until: Annotated[
+        str, Field(max_length=40, description="With snoozed: ISO 8601", examples=["2027-01-15T09:00:00Z"])
+    ] = ""
     priority: Annotated[
         Literal["", "low", "normal", "high", "urgent"], Field(description="Empty: as it is")
     ] = ""
     add_tags: Tags = ()
     remove_tags: Tags = ()
     note: NoteArgument = ""
-    reason: Annotated[str, Field(max_length=500, description="Why the status changes")] = ""
+    reason: ReasonArgument = ""
 
 
 class AppealDesk:
@@ -65,7 +69,7 @@ class AppealDesk:
         ]
 
     async def _get_appeal(self, appeal_id: AppealArgument) -> AppealDetails:
-        """Get a support case: who the client is, what it is about, and its last messages."""
+        """Get a support case, when the turn does not say enough: client, subject, notes and last messages."""
         view = await appeals.get_appeal(self._pool, int(appeal_id))
         if view is None:
             raise _no_such(appeal_id)
@@ -78,11 +82,13 @@ class AppealDesk:
             Literal["open", "waiting_client", "snoozed", "handed_off", "resolved", "all"],
             Field(description="Which ones"),
         ] = "open",
-        channel: Annotated[str, Field(max_length=32, description="Only of this channel; empty: all")] = "",
-        limit: Annotated[int, Field(ge=1, le=100, description="Rows per page")] = 20,
-        cursor: Annotated[str, Field(max_length=200, description="next_cursor of the page before")] = "",
+        channel: Annotated[
+            str, Field(max_length=32, description="Only of this channel; empty: all", examples=["avito"])
+        ] = "",
+        limit: LimitArgument = 20,
+        cursor: CursorArgument = "",
     ) -> AppealPage:
-        """List support cases, latest change first."""
+        """List support cases, latest change first, to find one outside a turn."""
         try:
             with only_storable():
                 page = await appeals.list_appeals(
@@ -98,7 +104,7 @@ class AppealDesk:
         return AppealPage(appeals=lines, next_cursor=page.next_cursor)
 
     async def _update(self, asked: AppealChange) -> AppealDetails:
-        """Change a support case: status, snooze, priority, tags; or note something for colleagues."""
+        """Change a support case when something of it is settled: status, snooze, priority, tags or a note."""
         now, known = self._parts.now(), await self._known(asked.appeal_id)
         until = _snooze_until(asked, now)
         if asked.status and (asked.status != known.status or asked.status == "snoozed"):
@@ -115,9 +121,9 @@ class AppealDesk:
     async def _close(
         self,
         appeal_id: AppealArgument,
-        reason: Annotated[str, Field(max_length=500, description="Why it is done")] = "",
+        reason: ReasonArgument = "",
     ) -> AppealDetails:
-        """Close a support case as resolved; a message of the client within days opens it again."""
+        """Close a support case when the client needs nothing more; a message within days opens it again."""
         known = await self._known(appeal_id)
         self._leave_to_operators(known)
         now = self._parts.now()

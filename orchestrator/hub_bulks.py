@@ -10,7 +10,7 @@ from core.auth import caller_now, demand_operator
 from core.errors import NotFound, Rejected
 from core.operations import Arguments, Operation, asking
 from orchestrator.account_names import AccountNames
-from orchestrator.hub_arguments import TEXT_MAX
+from orchestrator.hub_arguments import TEXT_MAX, AccountArgument, ChannelArgument, KeyArgument, TextArgument
 from orchestrator.hub_parts import HubParts
 from orchestrator.store import bulks
 from orchestrator.store.bulks import Asked, Progress
@@ -21,25 +21,40 @@ BULK_MAX = 10_000
 #: Refused chats that an answer names; the rest are counted.
 _NAMED = 1000
 
-BulkArgument = Annotated[str, Field(max_length=60, description="From send_bulk")]
-Account = Annotated[str, Field(max_length=32, description="Which account of the channel")]
+BulkArgument = Annotated[
+    str,
+    Field(
+        max_length=60,
+        description="From send_bulk",
+        examples=["0b9c2f3e-5d1a-4c57-9a53-2f0d6b1f7a10"],
+    ),
+]
 
 
 class BulkArguments(Arguments):
     """What is to be sent to many."""
 
-    channel: Annotated[str, Field(max_length=32, description="Such as avito")]
+    channel: ChannelArgument
     chat_ids: Annotated[
-        list[str], Field(min_length=1, max_length=BULK_MAX, description="Chats in which customers wrote")
+        list[Annotated[str, Field(max_length=512)]],
+        Field(
+            min_length=1,
+            max_length=BULK_MAX,
+            description="Chats in which customers wrote",
+            examples=[["u2i-8f3a", "u2i-91c0"]],
+        ),
     ]
-    text: Annotated[str, Field(max_length=TEXT_MAX, description="For all; plain text")] = ""
+    text: TextArgument = ""
     texts: Annotated[
-        tuple[str, ...], Field(max_length=BULK_MAX, description="Or one for each chat, in the same order")
+        tuple[Annotated[str, Field(max_length=TEXT_MAX)], ...],
+        Field(
+            max_length=BULK_MAX,
+            description="Or one for each chat, in the same order",
+            examples=[["Анна, готово", "Олег, готово"]],
+        ),
     ] = ()
-    account: Account = "default"
-    idempotency_key: Annotated[
-        str, Field(max_length=200, description="Repeat it on a retry and all is sent once")
-    ] = ""
+    account: AccountArgument = "default"
+    idempotency_key: KeyArgument = ""
 
 
 class RefusedChat(BaseModel):
@@ -85,7 +100,7 @@ class BulkDesk:
         ]
 
     async def _send(self, given: BulkArguments) -> BulkProgress:
-        """Send a text to up to 10,000 chats that have written to us; answers to other customers go first."""
+        """Send a text to up to 10,000 chats that wrote to us, when all must be told; answers go first."""
         asked = await self._asked(given)
         try:
             with only_storable():

@@ -12,6 +12,7 @@ from core.operations import Operation
 from orchestrator import merges
 from orchestrator.client_list import client_view, list_clients, list_suggestions, settle
 from orchestrator.erasure import StoredFile
+from orchestrator.hub_arguments import CursorArgument, LimitArgument, ReasonArgument
 from orchestrator.hub_client_models import (
     ClientCard,
     ClientLine,
@@ -31,8 +32,10 @@ from orchestrator.hub_views import appeal_line
 from orchestrator.store.errors import MergeRefused
 from orchestrator.store.text import storable
 
-ClientArgument = Annotated[str, Field(pattern=r"^\d{1,18}$", description="From a turn or an appeal")]
-NumberArgument = Annotated[str, Field(pattern=r"^\d{1,18}$", description="From the list")]
+ClientArgument = Annotated[
+    str, Field(pattern=r"^\d{1,18}$", description="From a turn or an appeal", examples=["57"])
+]
+NumberArgument = Annotated[str, Field(pattern=r"^\d{1,18}$", description="From the list", examples=["12"])]
 
 
 class ClientDesk:
@@ -64,7 +67,7 @@ class ClientDesk:
         ]
 
     async def _get(self, client_id: ClientArgument) -> ClientCard:
-        """Get who a client is: their accounts, what is known of them and from whom, and their cases."""
+        """Get who a client is, when the answer depends on it: accounts, facts and whose, earlier cases."""
         view = await client_view(self._pool, await merges.follow(self._pool, int(client_id)))
         if view is None:
             raise NotFound(f"There is no client {client_id}.")
@@ -80,9 +83,12 @@ class ClientDesk:
 
     async def _list(
         self,
-        query: Annotated[str, Field(max_length=200, description="Part of a name, or a phone or handle")] = "",
-        limit: Annotated[int, Field(ge=1, le=100, description="Rows per page")] = 20,
-        cursor: Annotated[str, Field(max_length=30, description="next_cursor of the page before")] = "",
+        query: Annotated[
+            str,
+            Field(max_length=200, description="Part of a name, or a phone or handle", examples=["Анна"]),
+        ] = "",
+        limit: LimitArgument = 20,
+        cursor: CursorArgument = "",
     ) -> ClientPage:
         """List clients, the newest first."""
         page = await list_clients(self._pool, query=storable(query), limit=limit, cursor=cursor)
@@ -91,8 +97,8 @@ class ClientDesk:
     async def _suggestions(
         self,
         which: Annotated[Literal["open", "accepted", "dismissed"], Field(description="Which ones")] = "open",
-        limit: Annotated[int, Field(ge=1, le=100, description="Rows per page")] = 20,
-        cursor: Annotated[str, Field(max_length=30, description="next_cursor of the page before")] = "",
+        limit: LimitArgument = 20,
+        cursor: CursorArgument = "",
     ) -> SuggestionPage:
         """List pairs of clients who may be one person, the newest first."""
         page = await list_suggestions(self._pool, state=which, limit=limit, cursor=cursor)
@@ -104,7 +110,7 @@ class ClientDesk:
         self,
         suggestion_id: NumberArgument,
         winner_id: Annotated[
-            str, Field(pattern=r"^\d{0,18}$", description="Who stays; empty: the older one")
+            str, Field(pattern=r"^\d{0,18}$", description="Who stays; empty: the older one", examples=["57"])
         ] = "",
     ) -> MergeLine:
         """The two clients of a suggestion are one person: merge them."""
@@ -132,12 +138,9 @@ class ClientDesk:
         return MergePage(merges=[_line(one) for one in await merges.merges_of(self._pool, winner)])
 
     async def _merge(
-        self,
-        winner_id: Annotated[str, Field(pattern=r"^\d{1,18}$", description="The client who stays")],
-        loser_id: Annotated[str, Field(pattern=r"^\d{1,18}$", description="The client who becomes them")],
-        why: Annotated[str, Field(max_length=500, description="For whoever undoes it")] = "",
+        self, winner_id: ClientArgument, loser_id: ClientArgument, why: ReasonArgument = ""
     ) -> MergeLine:
-        """Make two clients one. Replies go on to the chat that was written from; it can be undone."""
+        """Make two clients one, the winner; replies go to the chat written from, and it can be undone."""
         return await self._merged(int(winner_id), int(loser_id), by=demand_operator(), why=why)
 
     async def _merged(self, winner: int, loser: int, *, by: str, why: str) -> MergeLine:
@@ -177,7 +180,7 @@ class ClientDesk:
     async def _erase(
         self,
         client_id: ClientArgument,
-        confirm: Annotated[str, Field(max_length=20, description="The client_id once more")],
+        confirm: Annotated[str, Field(max_length=20, description="The client_id once more", examples=["57"])],
     ) -> Erased:
         """Erase a client everywhere, for good. Repeating it finishes what a crash left."""
         by = demand_operator()

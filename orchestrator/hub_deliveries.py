@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from core.auth import demand_operator
 from core.errors import BadCursor, NotFound, Rejected
 from core.operations import Arguments, Operation, asking
+from orchestrator.hub_arguments import CursorArgument, LimitArgument
 from orchestrator.hub_bulks import no_such_delivery
 from orchestrator.hub_models import Delivery
 from orchestrator.hub_parts import HubParts
@@ -20,7 +21,14 @@ from orchestrator.store.outbound import State, get_delivery
 _PATH = "/api/deliveries"
 _ONE = f"{_PATH}/{{delivery_id}}"
 
-DeliveryArgument = Annotated[str, Field(max_length=60, description="From reply, send_message or a list")]
+DeliveryArgument = Annotated[
+    str,
+    Field(
+        max_length=60,
+        description="From reply, send_message or a list",
+        examples=["0b9c2f3e-5d1a-4c57-9a53-2f0d6b1f7a10"],
+    ),
+]
 
 
 class DeliveriesSought(Arguments):
@@ -30,12 +38,12 @@ class DeliveriesSought(Arguments):
         Literal["scheduled", "queued", "sending", "unknown", "failed", "cancelled"],
         Field(description="Where they are"),
     ] = "unknown"
-    channel: Annotated[str, Field(max_length=32, description="Only of this channel")] = ""
-    account: Annotated[str, Field(max_length=32, description="Only of this account")] = ""
-    limit: Annotated[int, Field(ge=1, le=100, description="Rows per page")] = 20
-    cursor: Annotated[
-        str, Field(max_length=60, description="next_cursor of the page before; empty first")
+    channel: Annotated[str, Field(max_length=32, description="Only of this channel", examples=["avito"])] = ""
+    account: Annotated[
+        str, Field(max_length=32, description="Only of this account", examples=["work-shop"])
     ] = ""
+    limit: LimitArgument = 20
+    cursor: CursorArgument = ""
 
 
 class DeliveryLine(Delivery):

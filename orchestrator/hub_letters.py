@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import structlog
 from pydantic import BaseModel, Field
 
+from core.api import BODY_LIMIT
 from core.auth import demand_operator
 from core.deadletters import DOORS, Found
 from core.echoes import storage_errors
@@ -12,40 +13,58 @@ from core.errors import Rejected
 from core.keys import LetterState
 from core.letter_search import Head, Sought
 from core.operations import Arguments, Operation, asking
+from orchestrator.hub_arguments import CursorArgument, LimitArgument
 from orchestrator.hub_parts import HubParts
 
 _PATH = "/api/dead-letters"
 
 Action = Literal["edit", "replay", "purge"]
 ActionArgument = Annotated[Action, Field(description="What to do")]
-PayloadArgument = Annotated[str, Field(description="edit: what to replay instead")]
+PayloadArgument = Annotated[
+    str,
+    Field(max_length=BODY_LIMIT, description="edit: what to replay instead", examples=['{"text": "Да"}']),
+]
 ConfirmArgument = Annotated[bool, Field(description="purge: false only counts")]
-LetterArgument = Annotated[str, Field(max_length=60, description="From the list of dead letters")]
+LetterArgument = Annotated[
+    str,
+    Field(max_length=60, description="From the list of dead letters", examples=["019ac2f4b1e0-7d21"]),
+]
 
 
 class LettersSought(Arguments):
     """Which dead letters."""
 
-    door: Annotated[str, Field(max_length=40, description="incoming, outgoing or webhook:avito")] = ""
-    reason: Annotated[str, Field(max_length=80, description="Only of this reason")] = ""
-    channel: Annotated[str, Field(max_length=32, description="Only of this channel")] = ""
-    older_than_hours: Annotated[float, Field(ge=0, le=1e6, description="Only letters older than this")] = 0
+    door: Annotated[
+        str, Field(max_length=40, description="Where it got stuck; empty: all", examples=["webhook:avito"])
+    ] = ""
+    reason: Annotated[
+        str, Field(max_length=80, description="Only of this reason", examples=["unknown_payload"])
+    ] = ""
+    channel: Annotated[str, Field(max_length=32, description="Only of this channel", examples=["avito"])] = ""
+    older_than_hours: Annotated[
+        float, Field(ge=0, le=1e6, description="Only letters older than this", examples=[24])
+    ] = 0
     replayed: Annotated[bool, Field(description="Those already replayed, kept until purged")] = False
 
 
 class LettersPaged(LettersSought):
     """A page of them, or one letter whole."""
 
-    letter_id: Annotated[str, Field(max_length=60, description="Only this one, with its payload")] = ""
-    limit: Annotated[int, Field(ge=1, le=100, description="Rows per page")] = 20
-    cursor: Annotated[str, Field(max_length=60, description="next_cursor of the page before")] = ""
+    letter_id: Annotated[
+        str,
+        Field(max_length=60, description="Only this one, with its payload", examples=["019ac2f4b1e0-7d21"]),
+    ] = ""
+    limit: LimitArgument = 20
+    cursor: CursorArgument = ""
 
 
 class LettersChange(LettersSought):
     """What to do, and with which letters: one, or all that match."""
 
     action: ActionArgument
-    letter_id: Annotated[str, Field(max_length=60, description="Only this one")] = ""
+    letter_id: Annotated[
+        str, Field(max_length=60, description="Only this one", examples=["019ac2f4b1e0-7d21"])
+    ] = ""
     payload: PayloadArgument = ""
     limit: Annotated[int, Field(ge=1, le=1000, description="replay: most letters, oldest first")] = 100
     confirm: ConfirmArgument = False
@@ -128,7 +147,7 @@ class LetterDesk:
         ]
 
     async def _list(self, given: LettersPaged) -> LetterPage:
-        """List what could not be read or sent, newest first, or show one letter's payload."""
+        """List what could not be read or sent, newest first, or one of them, when a message is missing."""
         with storage_errors():
             if given.letter_id:
                 found = await self._letters.whole(given.letter_id)
@@ -163,7 +182,7 @@ class LetterDesk:
         payload: PayloadArgument = "",
         confirm: ConfirmArgument = False,
     ) -> LettersChanged:
-        """Edit, replay or purge a dead letter; for operators. A replay repeated makes one message."""
+        """Edit, replay or purge a dead letter once its cause is mended; for operators."""
         return await self._change(
             LettersChange(letter_id=letter_id, action=action, payload=payload, confirm=confirm)
         )

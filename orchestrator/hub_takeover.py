@@ -12,7 +12,14 @@ from core.operations import Arguments, Operation, asking
 from orchestrator.account_names import AccountNames
 from orchestrator.clients import chat_key
 from orchestrator.hand_off import HandedOff, hand_off
-from orchestrator.hub_arguments import TokenArgument, TurnArgument
+from orchestrator.hub_arguments import (
+    AccountArgument,
+    ChannelArgument,
+    ChatArgument,
+    ReasonArgument,
+    TokenArgument,
+    TurnArgument,
+)
 from orchestrator.hub_models import ReplyResult
 from orchestrator.hub_parts import HubParts
 from orchestrator.hub_views import iso, lease_of
@@ -26,23 +33,22 @@ log = structlog.get_logger()
 _MOST_LISTED = 200
 _LONGEST_MINUTES = 60 * 24 * 365
 
-ReasonArgument = Annotated[str, Field(max_length=500, description="Why, for the person who takes over")]
-
 
 class Conversation(Arguments):
     """Which conversation."""
 
-    channel: Annotated[str, Field(max_length=32, description="Such as avito")]
-    chat_id: Annotated[str, Field(min_length=1, max_length=512, description="From a turn or an appeal")]
-    account: Annotated[str, Field(max_length=32, description="Which account of the channel")] = "default"
-    reason: Annotated[str, Field(max_length=500, description="Why, for colleagues")] = ""
+    channel: ChannelArgument
+    chat_id: ChatArgument
+    account: AccountArgument = "default"
+    reason: ReasonArgument = ""
 
 
 class PauseRequest(Conversation):
     """For how long."""
 
     minutes: Annotated[
-        int, Field(ge=0, le=_LONGEST_MINUTES, description="0: as after an operator's own message")
+        int,
+        Field(ge=0, le=_LONGEST_MINUTES, description="0: as after their own message", examples=[60]),
     ] = 0
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from core.echoes import storage_errors
 from core.errors import NotFound, Rejected
 from core.operations import Arguments, Operation, asking
+from orchestrator.hub_arguments import AccountArgument
 from orchestrator.hub_letters import LetterLine, letter_line
 from orchestrator.hub_parts import HubParts
 from orchestrator.trace import Asked, Traced
@@ -18,12 +19,27 @@ from orchestrator.trace_stages import Stage
 class TraceArguments(Arguments):
     """A message by channel, chat and vendor's id; or a turn; or a delivery."""
 
-    channel: Annotated[str, Field(max_length=32, description="With chat_id and message_id")] = ""
-    chat_id: Annotated[str, Field(max_length=512, description="From a turn or an appeal")] = ""
-    message_id: Annotated[str, Field(max_length=512, description="The vendor's id, either side's")] = ""
-    account: Annotated[str, Field(max_length=32, description="Which account of the channel")] = "default"
-    turn_id: Annotated[str, Field(pattern=r"^\d{0,18}$", description="Instead: a turn")] = ""
-    delivery_id: Annotated[str, Field(max_length=60, description="Instead: what we sent")] = ""
+    channel: Annotated[
+        str, Field(max_length=32, description="With chat_id and message_id", examples=["avito"])
+    ] = ""
+    chat_id: Annotated[
+        str, Field(max_length=512, description="From a turn or an appeal", examples=["u2i-8f3a"])
+    ] = ""
+    message_id: Annotated[
+        str, Field(max_length=512, description="The vendor's id, either side's", examples=["6f2e91"])
+    ] = ""
+    account: AccountArgument = "default"
+    turn_id: Annotated[
+        str, Field(pattern=r"^\d{0,18}$", description="Instead: a turn", examples=["4211"])
+    ] = ""
+    delivery_id: Annotated[
+        str,
+        Field(
+            max_length=60,
+            description="Instead: what we sent",
+            examples=["0b9c2f3e-5d1a-4c57-9a53-2f0d6b1f7a10"],
+        ),
+    ] = ""
 
 
 class TraceStage(BaseModel):
@@ -65,7 +81,7 @@ class TraceDesk:
         return [Operation("trace_message", "Trace a message", "GET", "/api/trace", trace, "status")]
 
     async def _trace(self, given: TraceArguments) -> MessageTrace:
-        """Tell what happened to a message from webhook to read receipt: times, agents, attempts, errors."""
+        """Tell what happened to a message, when one seems lost or late: times, agents, attempts, errors."""
         with storage_errors():
             traced = await self._traced(given)
         if not traced.is_known:

@@ -11,7 +11,7 @@ from core.auth import caller_now
 from core.errors import ChannelError, NotFound
 from core.operations import Operation, asking
 from orchestrator import turns
-from orchestrator.hub_arguments import ReplyArguments, TokenArgument, TurnArgument
+from orchestrator.hub_arguments import ReasonArgument, ReplyArguments, TokenArgument, TurnArgument
 from orchestrator.hub_models import ReplyResult, TurnOffer, TurnState
 from orchestrator.hub_parts import HubParts
 from orchestrator.hub_views import lease_of, offer
@@ -56,14 +56,17 @@ class TurnDesk:
 
     async def _wait(
         self,
-        wait_seconds: Annotated[int, Field(ge=0, le=50, description="How long to wait at most")] = 25,
-        agent: Annotated[str, Field(max_length=80, description="Your name, for the logs")] = "",
+        wait_seconds: Annotated[int, Field(ge=0, le=50, description="At most", examples=[50])] = 25,
+        agent: Annotated[
+            str, Field(max_length=80, description="Your name, for the logs", examples=["night-shift"])
+        ] = "",
         turn_id: Annotated[
-            str, Field(pattern=r"^\d{0,18}$", description="Only this turn, when told of it")
+            str,
+            Field(pattern=r"^\d{0,18}$", description="Only this turn, when told of it", examples=["4211"]),
         ] = "",
     ) -> TurnOffer:
-        """Wait until a customer has finished writing and take that turn; it is yours until its lease ends.
-        Answer with reply, or with skip_turn when nothing needs saying, then wait again."""
+        """Wait until a customer has finished writing and take that turn, to begin and after each turn you
+        end; it is yours for lease_seconds."""
         name = agent or _caller()
         if turn_id:
             leased = await self._this_turn(int(turn_id), name, wait_seconds)
@@ -125,7 +128,7 @@ class TurnDesk:
         self,
         turn_id: TurnArgument,
         lease_token: TokenArgument,
-        reason: Annotated[str, Field(max_length=500, description="Why nothing needs saying")] = "",
+        reason: ReasonArgument = "",
     ) -> ReplyResult:
         """Finish a turn without an answer, when nothing needs saying or the channel has no way back."""
         lease, message_id = lease_of(turn_id, lease_token)
@@ -145,7 +148,7 @@ class TurnDesk:
         return TurnState(status="extended") if until else _stale()
 
     async def _release(self, turn_id: TurnArgument, lease_token: TokenArgument) -> TurnState:
-        """Give a turn back unanswered; it is offered to the next agent at once."""
+        """Give a turn back unanswered when you cannot go on; the next agent gets it at once."""
         lease, _ = lease_of(turn_id, lease_token)
         released = await turns.release(self._pool, lease, now=self._parts.now())
         if not released:

@@ -56,8 +56,8 @@ class Writing:
         ]
 
     async def reply(self, given: ReplyArguments) -> ReplyResult:
-        """Answer a turn, once. If the customer wrote on or changed their words nothing is sent: the answer
-        has what is new, and you reply again to all messages with the lease_token that comes with it."""
+        """Answer a turn, once; if the customer wrote on meanwhile nothing is sent, and you reply again to all
+        messages with the lease_token given."""
         lease, seen = lease_of(given.turn_id, given.lease_token)
         turn = await turns.get_turn(self._pool, lease.turn_id)
         if turn is None:
@@ -145,7 +145,7 @@ class Writing:
                 )
 
     async def send(self, given: SendArguments) -> Queued:
-        """Write to a chat outside a turn. To answer a turn use reply instead."""
+        """Write to a chat when no turn of it is open, such as to follow up; to answer a turn use reply."""
         if given.channel not in CHANNEL_NAMES:
             raise self._unknown(given.channel)
         operator = OperatorSends(demand_operator(), self._parts.rules) if given.sender == "operator" else None
@@ -186,9 +186,17 @@ class Writing:
         return found
 
     async def delivery(
-        self, delivery_id: Annotated[str, Field(max_length=60, description="From reply or send_message")]
+        self,
+        delivery_id: Annotated[
+            str,
+            Field(
+                max_length=60,
+                description="From reply or send_message",
+                examples=["0b9c2f3e-5d1a-4c57-9a53-2f0d6b1f7a10"],
+            ),
+        ],
     ) -> Delivery:
-        """Look up what became of a message that was sent or queued."""
+        """Look up what became of a message of ours, when it matters whether it arrived."""
         try:
             asked = UUID(delivery_id)
         except ValueError as error:

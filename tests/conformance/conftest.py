@@ -17,7 +17,7 @@ from tests.system import System, running
 SERVERS = (*(channel.name for channel in CHANNELS), "orchestrator")
 #: The hub and one channel are three processes; the others, made of the same code, are one.
 _REPLICAS = dict.fromkeys(SERVERS, 1) | {"mcp_avito": 3, "orchestrator": 3}
-_FIXTURES = {"MCP_FIXTURES": "tests.conformance.fixtures:add"}
+_FIXTURES = {"MCP_FIXTURES": "tests.conformance.fixtures:add", "MCP_PROFILE": "all"}
 
 
 class House:

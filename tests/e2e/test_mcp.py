@@ -14,6 +14,8 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from core.keys import Keys
+from core.profiles import CHANNEL_CORE
+from orchestrator.hub import HUB_CORE
 from tests.e2e.agent import delivered, shown
 from tests.e2e.mcp_calls import call, lease, text, turn_of
 from tests.system import System
@@ -81,6 +83,27 @@ async def test_a_channel_serves_its_tools_over_stdio(system: System) -> None:
     assert {"mark_read", "subscribe_webhook", "webhook_status", "unsubscribe_webhook"} <= tools
     assert status["subscribed"] is True
     assert system.webhook_secret not in json.dumps(status)
+
+
+@pytest.mark.promise("profiles")
+async def test_a_service_shows_its_core_unless_it_is_set_otherwise(system: System) -> None:
+    """On every connection the same; who asks for more is told where it is."""
+    async with client(system, "orchestrator") as hub, client(system, "mcp_avito") as avito:
+        of_hub = {tool.name for tool in (await hub.list_tools()).tools}
+        of_avito = {tool.name for tool in (await avito.list_tools()).tools}
+        refused = await hub.call_tool("list_appeals", {})
+    whole = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "mcp_avito", "--stdio"],
+        env=system.environment("mcp_avito") | {"MCP_PROFILE": "all"},
+    )
+    async with Client(whole) as avito:
+        all_of_avito = {tool.name for tool in (await avito.list_tools()).tools}
+
+    assert of_hub == HUB_CORE
+    assert of_avito < CHANNEL_CORE
+    assert all_of_avito == of_avito | {"delete_message", "block_user"}
+    assert text(refused).startswith("not_in_profile: 'list_appeals'")
 
 
 async def test_mistakes_of_a_model_are_answered_with_the_way_out(system: System) -> None:

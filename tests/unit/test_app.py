@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated, Any
 
 import httpx
@@ -20,7 +21,7 @@ from core.auth import KeyRing, current_caller
 from core.errors import RateLimited, Rejected
 from core.observability import Metrics
 from core.operations import Operation
-from core.tools import ANSWER_LIMIT
+from core.tools import ANSWER_LIMIT, ERROR_META
 
 KEY = "agent-key-0123456789"
 HEADERS = {"X-API-Key": KEY}
@@ -325,7 +326,7 @@ async def test_a_text_that_looks_like_json_stays_a_text(shop: Shop, text: str) -
     ("tool", "arguments", "said"),
     [
         ("sey", {}, ["unknown_tool: 'sey'", "Did you mean 'say'?"]),
-        ("rest_only", {}, ["unknown_tool: 'rest_only'"]),
+        ("rest_only", {}, ["unknown_tool: 'rest_only'", "GET /api/hidden"]),
         ("say", {}, ["invalid_arguments: nothing was done", "text: Field required", "Allowed: text, times"]),
         ("say", {"text": "x", "time": 2}, ["time: Extra inputs", "Did you mean 'times'?"]),
         ("say", {"text": "x", "times": 9}, ["times: Input should be less than or equal to 3"]),
@@ -340,6 +341,35 @@ async def test_the_guard_names_what_is_wrong(
 
         assert result.is_error
         assert [part for part in said if part not in words(result)] == []
+
+
+@pytest.mark.promise("profiles")
+async def test_what_is_not_in_the_profile_is_not_shown_and_refused_with_the_way_to_it(shop: Shop) -> None:
+    parts = replace(shop.parts, profile="core", core_tools={"say"})
+    async with Client(build_server(parts)) as model:
+        names = [tool.name for tool in (await model.list_tools()).tools]
+        result = await model.call_tool("limited", {})
+        hinted = await model.call_tool("limitd", {})
+
+    assert names == ["say"]
+    assert result.is_error
+    assert words(result).startswith(
+        "not_in_profile: 'limited' is not shown here; REST has it: GET /api/limited."
+    )
+    assert "MCP_PROFILE=all" in words(result)
+    assert (result.meta or {})[ERROR_META]["code"] == "not_in_profile"
+    assert words(hinted).startswith("unknown_tool: 'limitd'.")
+
+
+@pytest.mark.promise("profiles")
+async def test_rest_has_everything_in_every_profile(shop: Shop) -> None:
+    shop.app = build_app(replace(shop.parts, profile="core", core_tools={"say"}))
+    async with shop.http() as http:
+        answer = await http.get("/api/hidden", headers={"X-API-Key": KEY})
+        refused = await http.get("/api/limited", headers={"X-API-Key": KEY})
+
+    assert answer.status_code == 200
+    assert refused.status_code == 429
 
 
 async def test_the_name_of_an_unknown_tool_is_shown_in_part_only(shop: Shop) -> None:

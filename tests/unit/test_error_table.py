@@ -22,7 +22,8 @@ from core.observability import Metrics
 from core.operations import Operation
 from core.problems import from_channel_error, problem
 from core.registry import CHANNELS
-from core.tools import ERROR_META, ToolGuard, add_tools
+from core.tool_list import tools_of
+from core.tools import ERROR_META, ToolGuard
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("core", *(channel.package for channel in CHANNELS), "form_api", "orchestrator")
@@ -146,8 +147,8 @@ def failing(error: Exception) -> Operation:
 
 async def answer(error: Exception, tool: str = "fail", **arguments: Any) -> CallToolResult:
     operations = [failing(error)]
-    server = MCPServer("x", extensions=[ToolGuard(operations, Metrics())], log_level="CRITICAL")
-    add_tools(server, operations)
+    guard = ToolGuard(operations, Metrics())
+    server = MCPServer("x", tools=tools_of(operations), extensions=[guard], log_level="CRITICAL")
     async with Client(server) as client:
         return await client.call_tool(tool, arguments)
 

@@ -65,7 +65,7 @@ async def test_a_text_is_not_made_of_anything_else(wrong: object) -> None:
 
 
 def test_it_describes_itself() -> None:
-    assert operation().description == "Weigh a parcel\nbefore it goes."
+    assert operation().description == "Weigh a parcel before it goes."
     assert operation().result is Weighed
     assert list(operation().arguments.model_fields) == ["name", "kilos", "fragile"]
 

@@ -8,7 +8,7 @@ import pytest
 from core.operations import Operation
 from launcher.command import Command
 from launcher.commands import COMMANDS
-from tests.unit.test_tools import SERVERS
+from tests.tool_lists import SERVERS
 
 ROOT = Path(__file__).parent.parent.parent
 #: What stays on this machine.
@@ -20,7 +20,7 @@ def _operation(command: Command) -> Operation | None:
     path = re.sub(r"{\w+}", "x", command.path)
     served = [
         one
-        for one in SERVERS["hub"]()
+        for one in SERVERS["hub"].operations()
         if one.method == command.method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", one.path), path)
     ]
     return min(served, key=lambda one: one.path.count("{"), default=None)

@@ -1,125 +1,131 @@
-"""What models see of our tools: snapshots, and schemas that every host understands.
+"""What models see of our tools: snapshots, words that say when, and schemas that every host understands.
 
 A changed tool shows up as a diff. `UPDATE_SNAPSHOTS=1 make test` writes the snapshots anew.
 """
 
-import importlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any
 
+import jsonschema
 import pytest
-from mcp import Client
-from mcp.server.mcpserver import MCPServer
+from pydantic import TypeAdapter
 
-from core.channel import ListsChats
-from core.channel_operations import Account, ChannelOperations
-from core.ids import DEFAULT_ACCOUNT
-from core.observability import Metrics
-from core.operations import Operation
-from core.registry import CHANNELS, Service
-from core.testing import FakeChannelWithEverything
-from core.tools import ToolGuard, add_tools
-from orchestrator.hub import Hub
-from orchestrator.hub_parts import HubParts
-from tests.contract.vendor_side import SIDES
+from core.profiles import Profile
+from tests.tool_lists import PROFILES, SERVERS
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots" / "tools"
-UNPORTABLE = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "not", "if", "additionalProperties", "prefixItems"}
-
-
-def _channel(service: Service) -> Sequence[Operation]:
-    channel = SIDES[service.channel]().channel
-    nothing = cast(Any, None)  # never called: the tools are only listed
-    operations = ChannelOperations(
-        service.title,
-        {DEFAULT_ACCOUNT: Account(channel, nothing)},
-        channel.capabilities,
-        nothing,
-        remembered=None if isinstance(channel, ListsChats) else cast(Any, object()),
-        links=cast(Any, object()),
-    )
-    own = importlib.import_module(f"{service.package}.tools")
-    more: Sequence[Operation] = getattr(own, f"{service.channel}_operations")({DEFAULT_ACCOUNT: channel})
-    return [*operations.all(), *more]
-
-
-def _hub() -> Sequence[Operation]:
-    nothing = cast(Any, None)
-    names = ("gathering", "reach", "manifests", "letters", "tracing", "pause_news", "erasure")
-    rest = dict.fromkeys(names, nothing)
-    parts = HubParts(nothing, nothing, nothing, nothing, channels=(), lease_seconds=1, **rest)
-    return Hub(parts).operations()
-
-
-def _everything() -> Sequence[Operation]:
-    """Every tool that a messenger with every part would have."""
-    channel = FakeChannelWithEverything()
-    accounts = {DEFAULT_ACCOUNT: Account(channel, cast(Any, None))}
-    return ChannelOperations("Everything", accounts, channel.capabilities, cast(Any, None)).all()
-
-
-CHANNEL_SERVERS = {service.channel: partial(_channel, service) for service in CHANNELS}
-SERVERS: dict[str, Callable[[], Sequence[Operation]]] = {
-    **CHANNEL_SERVERS,
-    "hub": _hub,
-    "everything": _everything,
+UNPORTABLE = {
+    *("$ref", "$defs", "anyOf", "oneOf", "allOf", "not", "if", "const", "$schema"),
+    *("additionalProperties", "patternProperties", "prefixItems"),
 }
-#: A messenger that can do more is told more of.
-MOST_TOOLS = dict.fromkeys(CHANNEL_SERVERS, 18) | {"hub": 20, "everything": 17}
+#: What makes a sentence say when the tool is the right one.
+_WHEN = re.compile(r"\b(when|to|before|after|once|while|if)\b")
+
+every_server = pytest.mark.parametrize("name", SERVERS)
+every_list = pytest.mark.parametrize(
+    ("name", "profile"), [(name, profile) for name in SERVERS for profile in PROFILES]
+)
 
 
-async def _listed(name: str) -> list[dict[str, Any]]:
-    operations = SERVERS[name]()
-    server = MCPServer(name, extensions=[ToolGuard(operations, Metrics())], log_level="WARNING")
-    add_tools(server, operations)
-    async with Client(server) as client:
-        tools = (await client.list_tools()).tools
-    return [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in tools]
+def _snapshot(name: str, profile: Profile) -> Path:
+    return SNAPSHOTS / (f"{name}.json" if profile == "all" else f"{name}.{profile}.json")
 
 
-@pytest.mark.parametrize("name", SERVERS)
-async def test_tools_are_as_in_their_snapshot(name: str) -> None:
+@every_list
+async def test_tools_are_as_in_their_snapshot(name: str, profile: Profile) -> None:
     """Names, words and schemas are an interface; models read nothing else."""
-    snapshot = SNAPSHOTS / f"{name}.json"
-    listed = await _listed(name)
+    snapshot = _snapshot(name, profile)
+    listed = await SERVERS[name].listed(profile)
     if os.environ.get("UPDATE_SNAPSHOTS"):
         snapshot.write_text(json.dumps(listed, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
     assert listed == json.loads(snapshot.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", SERVERS)
-async def test_every_host_understands_the_schemas(name: str) -> None:
-    """Flat arguments, each described; some hosts drop a whole list for one keyword."""
-    for tool in await _listed(name):
+def test_there_is_no_snapshot_of_a_server_that_is_gone() -> None:
+    assert set(SNAPSHOTS.iterdir()) == {_snapshot(name, one) for name in SERVERS for one in PROFILES}
+
+
+@pytest.mark.promise("profiles")
+@every_server
+def test_the_core_is_a_dozen_tools_or_fewer_and_all_has_every_one(name: str) -> None:
+    server = SERVERS[name]
+    core, every = ([one.name for one in server.shown(profile)] for profile in PROFILES)
+
+    assert 10 <= len(core) <= 12
+    assert [one for one in every if one in core] == core
+    assert every == [one.name for one in server.operations() if one.tool]
+
+
+@pytest.mark.promise("profiles")
+def test_every_name_of_a_core_is_a_tool_somewhere() -> None:
+    """A misspelt one would be missed by nobody."""
+    tools = {one.name for server in SERVERS.values() for one in server.shown("all")}
+    assert {name for server in SERVERS.values() for name in server.core} <= tools
+
+
+@pytest.mark.promise("told-when")
+@every_server
+async def test_a_tool_is_told_in_one_sentence_that_says_when(name: str) -> None:
+    for tool in await SERVERS[name].listed("all"):
+        said = tool["description"]
         assert re.fullmatch(r"[a-z][a-z0-9_]{2,39}", tool["name"])
-        assert 20 <= len(tool["description"]) <= 400, tool["name"]
-        assert list(_unportable(tool["inputSchema"])) == []
-        for argument, schema in tool["inputSchema"].get("properties", {}).items():
-            assert schema.get("description"), f"{tool['name']}.{argument}"
+        assert tool["title"], tool["name"]
+        assert 20 <= len(said) <= 160, f"{tool['name']}: {len(said)}"
+        assert re.fullmatch(r"[A-Z][^.!?\n]*\.", said), said
+        assert _WHEN.search(said), said
 
 
-@pytest.mark.parametrize("name", SERVERS)
-async def test_annotations_tell_what_a_tool_does(name: str) -> None:
-    """A host asks its user before tools that change something."""
-    for tool in await _listed(name):
-        hints = tool["annotations"]
-        assert "openWorldHint" in hints
-        assert hints["readOnlyHint"] or {"destructiveHint", "idempotentHint"} <= set(hints)
+@pytest.mark.promise("told-when")
+@every_server
+async def test_every_argument_has_words_an_example_and_bounds(name: str) -> None:
+    for tool in await SERVERS[name].listed("all"):
+        schema = tool["inputSchema"]
+        assert schema["type"] == "object"
+        for argument, its in schema.get("properties", {}).items():
+            where = f"{tool['name']}.{argument}"
+            assert its.get("description"), where
+            assert list(_unbounded(its)) == [], where
+            assert "enum" in its or its["type"] == "boolean" or its.get("examples"), where
+            for example in [*its.get("examples", ()), *([its["default"]] if "default" in its else ())]:
+                jsonschema.validate(example, its)
 
 
-@pytest.mark.parametrize("name", SERVERS)
-async def test_the_list_is_short(name: str) -> None:
-    """It stands in the context of every conversation."""
-    arguments = [{k: v for k, v in tool.items() if k != "outputSchema"} for tool in await _listed(name)]
+@pytest.mark.promise("told-when")
+@every_server
+def test_an_example_is_what_the_operation_takes(name: str) -> None:
+    """The schema says less than the checks behind it."""
+    for operation in SERVERS[name].shown("all"):
+        for field in operation.arguments.model_fields.values():
+            for example in field.examples or ():
+                model: Any = Annotated[(field.annotation, *field.metadata, "as it is checked")]
+                TypeAdapter(model).validate_python(example)
 
-    assert len(arguments) <= MOST_TOOLS[name]
-    assert len(json.dumps(arguments, ensure_ascii=False)) <= 16_000
+
+@every_list
+async def test_every_host_understands_the_schemas(name: str, profile: Profile) -> None:
+    """Flat arguments; some hosts drop a whole list for one keyword."""
+    for tool in await SERVERS[name].listed(profile):
+        assert list(_unportable(tool["inputSchema"])) == [], tool["name"]
+        assert tool["outputSchema"]["type"] == "object"
+        assert not any(_titles(tool[part]) for part in ("inputSchema", "outputSchema")), tool["name"]
+
+
+def _unbounded(schema: dict[str, Any], where: str = "") -> Iterator[str]:
+    match schema["type"]:
+        case "string" if not {"maxLength", "enum", "pattern"} & schema.keys():
+            yield f"{where} maxLength"
+        case "array":
+            if "maxItems" not in schema:
+                yield f"{where} maxItems"
+            yield from _unbounded(schema["items"], f"{where}[]")
+        case "integer" | "number":
+            if not {"minimum", "exclusiveMinimum"} & schema.keys() or "maximum" not in schema:
+                yield f"{where} minimum, maximum"
 
 
 def _unportable(schema: Any) -> Iterator[str]:
@@ -132,3 +138,14 @@ def _unportable(schema: Any) -> Iterator[str]:
     elif isinstance(schema, list):
         for item in schema:
             yield from _unportable(item)
+
+
+def _titles(schema: Any) -> list[Any]:
+    """The titles of a schema, its own and those within; a property may be called title."""
+    if isinstance(schema, list):
+        return [title for item in schema for title in _titles(item)]
+    if not isinstance(schema, dict):
+        return []
+    named = [value for key in ("properties", "$defs") for value in schema.get(key, {}).values()]
+    own = [schema["title"]] if "title" in schema else []
+    return own + _titles([schema.get("items"), *named])

