@@ -22,6 +22,8 @@ from core.untrusted import TEXT_LIMIT, clean_fields
 ANSWER_LIMIT = 60_000
 #: Where a program finds the code and the other members of an error, in the answer's `_meta`.
 ERROR_META = "ru.eldoleado/error"
+#: What is wrong with a call is told so far: a list of ten thousand may be wrong in each of its items.
+_MOST_PROBLEMS = 10
 #: Each text of a customer is cut to the first of these with which the whole answer fits.
 _TEXT_LIMITS = (TEXT_LIMIT, 1_000, 300)
 
@@ -141,10 +143,13 @@ class ToolGuard(Extension):
 def _complaint(operation: Operation, error: ValidationError) -> str:
     known = list(inspect.signature(operation.run).parameters)
     lines = []
-    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    for problem in problems[:_MOST_PROBLEMS]:
         name = ".".join(str(part) for part in problem["loc"])
         hint = _hint(name, known) if problem["type"] == "extra_forbidden" else ""
         lines.append(f"{name}: {problem['msg']}.{hint}")
+    if (more := len(problems) - _MOST_PROBLEMS) > 0:
+        lines.append(f"And {more} more.")
     return f"nothing was done. {' '.join(lines)} Allowed: {', '.join(known)}."
 
 

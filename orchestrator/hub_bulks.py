@@ -138,8 +138,6 @@ class BulkDesk:
         texts = given.texts or (given.text,) * len(given.chat_ids)
         if len(texts) != len(given.chat_ids):
             raise Rejected("texts has not as many texts as there are chat_ids.")
-        if any(len(text) > TEXT_MAX for text in texts):
-            raise Rejected(f"A text is longer than {TEXT_MAX} characters.")
         key = f"bulk|{given.channel}|{given.account}|{given.idempotency_key}"
         bulk_id = uuid5(NAMESPACE_URL, key) if given.idempotency_key else uuid4()
         account = await self._accounts.account(given.channel, given.account)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydantic import ValidationError
 
 from core.errors import ChannelError, NotFound, Rejected
 from orchestrator.store.bulks import Asked, accept_bulk, cancel_bulk, progress
@@ -76,7 +77,6 @@ async def test_a_key_is_one_bulk(agents: Agents) -> None:
         ({"texts": ["а"]}, "text or texts"),
         ({"text": "", "texts": ["а"]}, "not as many"),
         ({"channel": "nowhere"}, "Cannot write"),
-        ({"text": "", "texts": ["а" * 20_001, "б"]}, "longer than"),
     ],
 )
 async def test_what_is_wrong_with_a_bulk_is_told_before_anything_is_sent(
@@ -85,6 +85,14 @@ async def test_what_is_wrong_with_a_bulk_is_told_before_anything_is_sent(
     with pytest.raises(Rejected, match=words):
         await bulk(agents, "c0", "c1", **given)
     assert await agents.here.value("SELECT count(*) FROM bulks") == 0
+
+
+@pytest.mark.parametrize("given", [{"texts": ["а" * 20_001, "б"]}, {"chat_ids": ["c" * 513]}])
+async def test_a_text_or_chat_that_is_too_long_is_named_by_its_place(
+    agents: Agents, given: dict[str, Any]
+) -> None:
+    with pytest.raises(ValidationError, match=f"{next(iter(given))}.0"):
+        await bulk(agents, "c0", "c1", **{"text": "", **given})
 
 
 async def test_a_bulk_that_nobody_knows_is_not_found(agents: Agents) -> None:

@@ -74,7 +74,7 @@ async def outcome_of(call: Awaitable[dict[str, Any]]) -> str:
         answer = await call
     except IdempotencyConflict:
         return CONFLICT
-    failed = [one["error"] for one in answer.get("outcomes", []) if one["error"]]
+    failed = [one["error_untrusted"] for one in answer.get("outcomes", []) if one["error_untrusted"]]
     return CONFLICT if any(one.startswith(IdempotencyConflict.code) for one in failed) else FINE
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import httpx
-import jsonschema  # type: ignore[import-untyped]  # brings no types
+import jsonschema
 import pytest
 from pydantic import BaseModel, Field
 from starlette.applications import Starlette

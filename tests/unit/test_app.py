@@ -343,6 +343,14 @@ async def test_the_guard_names_what_is_wrong(
         assert [part for part in said if part not in words(result)] == []
 
 
+async def test_of_many_mistakes_the_first_ten_are_named(shop: Shop) -> None:
+    async with hosted(shop) as model:
+        result = await model.call_tool("say", {f"x{number}": 1 for number in range(5000)})
+
+    assert "And 4991 more." in words(result)
+    assert len(words(result)) < 1500
+
+
 @pytest.mark.promise("profiles")
 async def test_what_is_not_in_the_profile_is_not_shown_and_refused_with_the_way_to_it(shop: Shop) -> None:
     parts = replace(shop.parts, profile="core", core_tools={"say"})

