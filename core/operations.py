@@ -53,9 +53,9 @@ class Arguments(BaseModel):
 class Operation:
     """`path` is the REST route with {placeholders} named after arguments; `tool=False` keeps it off MCP.
 
-    `needs`: the scope that a caller must have, where it is not the usual one of the risk. `repeatable`: whether
-    the same call twice does no more than once; `outside`: whether it reaches a messenger or shows words from
-    outside; None: as is usual for the risk.
+    `needs`: the scope that a caller must have, where it is not the usual one of the risk. `repeatable`: the
+    same call twice does no more than once. `outside`: it reaches a messenger or shows words from outside.
+    None: as is usual for the risk.
     """
 
     name: str

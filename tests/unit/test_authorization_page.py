@@ -10,7 +10,7 @@ import pytest
 from core.letter_replays import LetterReplays
 from core.operations import Operation
 from orchestrator.hub_inbox import InboxDesk
-from tests.unit.test_tools import SERVERS
+from tests.tool_lists import SERVERS
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGES = ("authorization.md", "authorization.ru.md")
@@ -23,7 +23,7 @@ def _operations() -> list[Operation]:
         *InboxDesk(nothing, nothing).operations(),
         *LetterReplays(cast(Any, {"default": None}), nothing, nothing, nothing).operations(),
     ]
-    return [*beside, *(one for operations in SERVERS.values() for one in operations())]
+    return [*beside, *(one for parts in SERVERS.values() for one in parts().operations)]
 
 
 def _told(page: str) -> dict[tuple[str, str], set[str]]:
@@ -33,7 +33,7 @@ def _told(page: str) -> dict[tuple[str, str], set[str]]:
 
 @pytest.mark.promise("scopes")
 @pytest.mark.parametrize("page", PAGES)
-def test_the_page_names_every_operation_with_its_risk_and_scope(page: str) -> None:
+async def test_the_page_names_every_operation_with_its_risk_and_scope(page: str) -> None:
     """An owner who gives a key away reads there what it opens."""
     told: dict[tuple[str, str], set[str]] = defaultdict(set)
     for one in _operations():
