@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from core.settings import EnvironmentSettings
@@ -48,6 +48,15 @@ class LauncherSettings(EnvironmentSettings):
         if isinstance(value, str):
             return tuple(name.strip().lower() for name in value.split(",") if name.strip())
         return value
+
+
+class BridgeSettings(EnvironmentSettings):
+    """`HUB_*`: the server that `eldoleado bridge` leads to."""
+
+    hub_url: str = Field(
+        default="http://127.0.0.1:8780/mcp", description="address of the hub, or of a channel, ending in /mcp"
+    )
+    hub_api_key: SecretStr = Field(description="an agent's key at that address")
 
 
 def environment() -> dict[str, str]:

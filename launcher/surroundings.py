@@ -65,6 +65,10 @@ class Surroundings:
     def operator_key(self) -> str:
         return key_of("operator", self._callers())
 
+    @property
+    def agent_key(self) -> str:
+        return key_of("agent", self._callers())
+
     def of_service(self, service: Service) -> dict[str, str]:
         listens = {"HOST": LOOPBACK, "PORT": str(self.addresses.services[service.name])}
         if service.role == "sandbox":
@@ -78,7 +82,7 @@ class Surroundings:
     def of_agent(self) -> dict[str, str]:
         hub = {
             "HUB_URL": f"{self.addresses.url('orchestrator')}/mcp",
-            "HUB_API_KEY": key_of("agent", self._callers()),
+            "HUB_API_KEY": self.agent_key,
         }
         return {**self._plain(), **hub, **self.caller}
 

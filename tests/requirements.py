@@ -86,6 +86,7 @@ PROMISES: dict[str, str] = {
     "trace": "One call tells what happened to a message, from webhook to read receipt, with every time.",
     "evals": "The evals pass an agent that behaves, fail one that does not, and name what needs a model.",
     "examples": "Each framework's example answers once, hears of newer words, and lets a lost turn go.",
+    "ready": "What is printed, listed or bundled for a client connects it, and holds no more than it needs.",
     "settings": "Bad configuration stops the start with the full list of what is wrong.",
     "attested": "Handles become one client only by what a messenger or a form attests, or by an operator.",
     "unmerge": "A merge of two clients that is undone leaves everything as if it had not been.",
