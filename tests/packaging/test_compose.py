@@ -105,9 +105,9 @@ def test_every_variable_is_documented_with_a_line_of_explanation() -> None:
 
 
 def test_every_variable_of_a_service_can_be_set_in_the_file(compose: dict[str, Any]) -> None:
-    """Compose hands on what it names only. What the tests add is not in the image."""
+    """Compose hands on what it names only. The tests add fixtures; no container is on stdio."""
     passed = {name for service in compose["services"].values() for name in service.get("environment", {})}
-    assert variables_of_settings(SERVICE_SETTINGS) - passed == {"MCP_FIXTURES"}
+    assert variables_of_settings(SERVICE_SETTINGS) - passed == {"MCP_FIXTURES", "MCP_STDIO_MODE"}
 
 
 def test_the_example_holds_no_secret() -> None:
