@@ -36,12 +36,16 @@ class Accounts:
 
     def name(self, given: str) -> AccountId:
         """The account that is meant. Raises NotFound with those that exist."""
-        asked = AccountId(given or DEFAULT_ACCOUNT)
+        asked = self.own_name(given)
         if asked in self._accounts:
             return asked
-        if asked == DEFAULT_ACCOUNT and len(self._accounts) == 1:
-            return next(iter(self._accounts))
         raise NotFound(f"There is no account {asked[:40]!r}; known: {', '.join(self._accounts)}.")
+
+    def own_name(self, given: str) -> AccountId:
+        """What the account that is meant is called; as given when there is none."""
+        asked = AccountId(given or DEFAULT_ACCOUNT)
+        only = len(self._accounts) == 1 and asked == DEFAULT_ACCOUNT
+        return next(iter(self._accounts)) if only else asked
 
     def one(self, given: str) -> Account:
         """The account. Raises NotFound."""

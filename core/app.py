@@ -7,7 +7,6 @@ from typing import Any
 
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer, RequestStateSecurity
-from mcp.server.subscriptions import SubscriptionBus
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.api import api_routes, json_endpoint, openapi_document
 from core.auth import ApiKeyAsBearer, KeyRing, KeyVerifier, RequireKey
 from core.completion import add_completion
+from core.listening import Listening
 from core.mcp_fixtures import Fixtures, no_fixtures
 from core.observability import Metrics
 from core.operations import Operation
@@ -32,6 +32,7 @@ from core.permission import (
 )
 from core.problems import problem
 from core.profiles import Profile, shown
+from core.resource_bus import ResourceBus
 from core.resources import ResourceOf, add_resources
 from core.tool_list import tools_of
 from core.tools import ToolGuard
@@ -72,7 +73,7 @@ class ServiceParts:
     allowed_hosts: Sequence[str] = ()
     on_stop: Callable[[], None] = lambda: None
     resources: Sequence[ResourceOf] = ()
-    resource_bus: SubscriptionBus | None = None
+    resource_bus: ResourceBus | None = None
     state_keys: Sequence[bytes] = ()
     confirm: Confirm = unconfirmed
     profile: Profile = "all"
@@ -104,7 +105,7 @@ def _server(parts: ServiceParts) -> MCPServer:
         instructions=parts.instructions,
         tools=tools_of(tools),
         extensions=[guard],
-        middleware=[lookers_only],
+        middleware=[lookers_only, *([Listening(parts.resource_bus)] if parts.resource_bus else [])],
         token_verifier=KeyVerifier(parts.keys),
         auth=_keys_only(),
         subscriptions=parts.resource_bus,

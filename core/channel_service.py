@@ -39,6 +39,7 @@ from core.pauses import Pauses
 from core.profiles import CHANNEL_CORE
 from core.registry import Service
 from core.resource_bus import ResourceBus
+from core.resource_names import own_names
 from core.sending import Sender
 from core.serve import serve, serve_stdio, stdio_wanted
 from core.settings import ServiceSettings, secret_texts
@@ -97,7 +98,6 @@ class _Wiring(Generic[S, C]):
         self._redis: Redis = redis_client(made.settings)
         self._keys = Keys(made.settings.redis_prefix)
         self._metrics = Metrics()
-        self._bus = ResourceBus(self._redis, self._keys.changes(made.service.name))
         spool = Spool(Path(made.settings.spool_dir) / f"{made.service.name}.sqlite")
         patience = made.settings.redis_timeout_seconds
         self._inbox = Inbox(self._redis, self._keys, spool, pace=Pace(patience))
@@ -130,6 +130,11 @@ class _Wiring(Generic[S, C]):
             name: Account(one, Sender(one, attempts, echoes, self._shelf, pauses=self._pauses))
             for name, one in self._channels.items()
         }
+        changes = self._keys.changes(made.service.name)
+        self._bus = ResourceBus(self._redis, changes, own_names(self._account_of))
+
+    async def _account_of(self, _: str, account: str) -> str:
+        return Accounts(self._accounts).own_name(account)
 
     @property
     def _fetch(self) -> MediaFetcher:

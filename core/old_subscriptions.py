@@ -5,8 +5,8 @@ Clients of 2026 send subscriptions/listen instead, which the SDK serves.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, Protocol
 
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import MCPServer
@@ -17,12 +17,18 @@ from mcp.types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestPar
 from core.background import running
 
 
+class SpellingBus(SubscriptionBus, Protocol):
+    """The part of core/resource_bus.py that is used here."""
+
+    def watched_as(self, *uris: str) -> AbstractAsyncContextManager[None]: ...
+
+
 class OldSubscriptions:
     """What the one client of this process watches, told as the bus tells it."""
 
-    def __init__(self, bus: SubscriptionBus) -> None:
+    def __init__(self, bus: SpellingBus) -> None:
         self._bus = bus
-        self._watched: dict[str, ServerSession] = {}
+        self._watched: dict[str, tuple[ServerSession, AsyncExitStack]] = {}
         self._changed: asyncio.Queue[str] = asyncio.Queue()
 
     def add_to(self, server: MCPServer) -> None:
@@ -44,13 +50,18 @@ class OldSubscriptions:
     async def _subscribe(
         self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams
     ) -> EmptyResult:
-        self._watched[str(params.uri)] = ctx.session
+        uri = str(params.uri)
+        if uri not in self._watched:
+            written = AsyncExitStack()
+            await written.enter_async_context(self._bus.watched_as(uri))
+            self._watched[uri] = (ctx.session, written)
         return EmptyResult()
 
     async def _unsubscribe(
         self, _: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams
     ) -> EmptyResult:
-        self._watched.pop(str(params.uri), None)
+        if watched := self._watched.pop(str(params.uri), None):
+            await watched[1].aclose()
         return EmptyResult()
 
     def _hear(self, event: ServerEvent) -> None:
@@ -60,5 +71,5 @@ class OldSubscriptions:
     async def _tell(self) -> None:
         while True:
             uri = await self._changed.get()
-            if session := self._watched.get(uri):
-                await session.send_resource_updated(uri)
+            if watched := self._watched.get(uri):
+                await watched[0].send_resource_updated(uri)

@@ -5,7 +5,8 @@ It is the MCP SDK's SubscriptionBus. Nothing is replayed: whoever was away reads
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 import structlog
@@ -22,6 +23,7 @@ from redis.exceptions import RedisError
 
 from core.background import running
 from core.bell import heard
+from core.resource_names import OwnName, as_written
 
 log = structlog.get_logger()
 
@@ -33,26 +35,41 @@ _LISTS: dict[str, ServerEvent] = {
 
 
 class ResourceBus:
-    """On the wire: {"from": who published, "uri": of a resource} or {"from": …, "list": its name}."""
+    """On the wire: {"from": who published, "uri": of a resource} or {"from": …, "list": its name}.
 
-    def __init__(self, redis: Redis, key: str) -> None:
+    A resource has one name there, its `own_name`; each watcher is told of it as they wrote it.
+    """
+
+    def __init__(self, redis: Redis, key: str, own_name: OwnName = as_written) -> None:
         self._redis = redis
         self._key = key
         self._here = InMemorySubscriptionBus()
         self._name = uuid.uuid4().hex
+        self._own_name = own_name
+        self._spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
-    async def changed(self, uri: str) -> None:
-        """Tell everywhere that this resource is not what it was."""
-        await self.publish(ResourceUpdated(uri=uri))
+    async def changed(self, *uris: str) -> None:
+        """Tell everywhere that these resources, by their own names, are not what they were."""
+        await self._tell([ResourceUpdated(uri=uri) for uri in uris])
 
     async def publish(self, event: ServerEvent) -> None:
         """Tell the listeners of this process now and those of the others through Redis."""
-        await self._here.publish(event)
-        what = _written(event)
+        await self._tell([event])
+
+    @asynccontextmanager
+    async def watched_as(self, *uris: str) -> AsyncIterator[None]:
+        """While inside, who listens to one of these is told of it in these very letters."""
+        names = [(await self._own_name(uri), uri) for uri in uris]
+        for name, uri in names:
+            self._spellings[name][uri] += 1
         try:
-            await self._redis.publish(self._key, json.dumps({"from": self._name, **what}))
-        except (RedisError, OSError):
-            log.warning("change_not_heard_elsewhere", **what)
+            yield
+        finally:
+            for name, uri in names:
+                self._spellings[name][uri] -= 1
+                self._spellings[name] += Counter()  # without those that nobody writes any more
+                if not self._spellings[name]:
+                    del self._spellings[name]
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
         """Call `listener` at every change; the returned function ends that."""
@@ -69,7 +86,28 @@ class ResourceBus:
             async for said in words:
                 told = json.loads(said)
                 if told["from"] != self._name:
-                    await self._here.publish(_read(told))
+                    await self._tell_here(_read(told))
+
+    async def _tell(self, events: Sequence[ServerEvent]) -> None:
+        for event in events:
+            await self._tell_here(event)
+        if not events:
+            return
+        what = [_written(event) for event in events]
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for one in what:
+                    pipe.publish(self._key, json.dumps({"from": self._name, **one}))
+                await pipe.execute()
+        except (RedisError, OSError):
+            log.warning("change_not_heard_elsewhere", changes=len(what), **what[0])
+
+    async def _tell_here(self, event: ServerEvent) -> None:
+        if not isinstance(event, ResourceUpdated):
+            await self._here.publish(event)
+            return
+        for uri in {event.uri, *self._spellings.get(event.uri, ())}:
+            await self._here.publish(ResourceUpdated(uri=uri))
 
 
 def _written(event: ServerEvent) -> dict[str, str]:

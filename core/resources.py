@@ -5,11 +5,9 @@ A resource is an operation that only reads, under a second name: `inbox://turns`
 """
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
@@ -21,10 +19,10 @@ from core.completion import Completers
 from core.errors import ERRORS, ChannelError, NotFound
 from core.observability import Metrics
 from core.operations import Operation
+from core.resource_uris import PLACEHOLDER, filled
 from core.tools import answered
 
 MIME = "application/json"
-_PLACEHOLDER = re.compile(r"{(\w+)}")
 #: Ids are no paths: "../x", "/x" and "c:x" may be somebody's. A NUL is nobody's.
 _ANY_ID = ResourceSecurity(reject_path_traversal=False, reject_absolute_paths=False)
 
@@ -46,11 +44,11 @@ class ResourceOf:
     @property
     def placeholders(self) -> tuple[str, ...]:
         """What has to be filled in; none: it is there as it stands."""
-        return tuple(_PLACEHOLDER.findall(self.uri))
+        return tuple(PLACEHOLDER.findall(self.uri))
 
     def filled(self, **given: str) -> str:
         """The URI with these in their places, encoded."""
-        return _PLACEHOLDER.sub(lambda found: quote(given[found[1]], safe=""), self.uri)
+        return filled(self.uri, **given)
 
 
 def add_resources(server: MCPServer, resources: Sequence[ResourceOf], metrics: Metrics) -> None:

@@ -72,6 +72,11 @@ OWNED: dict[str, tuple[str, str]] = {
     "client_merge_rows": ("t.merge_id = ANY ($1::bigint[])", "merge_ids"),
     "client_merges": ("t.id = ANY ($1::bigint[])", "merge_ids"),
     "clients": ("t.id = $1", "client_id"),
+    # Last: what went before may still have told of a chat.
+    "resource_changes": (
+        "t.kind = 'chat' AND concat_ws('|', t.channel, t.account, t.name) = ANY ($1::text[])",
+        "chat_names",
+    ),
 }
 KEPT = {
     "schema_migrations": "about the program",

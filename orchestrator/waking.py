@@ -13,9 +13,13 @@ from core.keys import Keys
 from core.observability import Metrics
 from core.operations import Operation
 from core.resource_bus import ResourceBus
+from core.resource_names import own_names
 from core.resources import ResourceOf
+from orchestrator.account_names import AccountNames
 from orchestrator.agent_webhook import AgentWebhook, Target, webhook_client
 from orchestrator.announcer import Announcer
+from orchestrator.capability_watch import CapabilityWatch
+from orchestrator.change_teller import ChangeTeller
 from orchestrator.hub_inbox import InboxDesk
 from orchestrator.hub_parts import HubParts
 from orchestrator.notice_metrics import NoticeMetrics
@@ -32,7 +36,8 @@ class Waking:
     ) -> None:
         self._parts = parts
         self._streams = settings.turns_stream_length > 0
-        self.bus = ResourceBus(redis, keys.changes("hub"))
+        accounts = AccountNames(parts.manifests, parts.channels)
+        self.bus = ResourceBus(redis, keys.changes("hub"), own_names(accounts.account))
         self._metrics = NoticeMetrics(metrics)
         self._target = Target.of(settings)
         self._client = webhook_client(settings) if self._target else None
@@ -65,7 +70,12 @@ class Waking:
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the service."""
-        return [notifier.run() for notifier in self.notifiers()]
+        parts = self._parts
+        return [
+            *(notifier.run() for notifier in self.notifiers()),
+            ChangeTeller(parts.pool, self.bus, parts.turns_bell).run(),
+            CapabilityWatch(parts.manifests, parts.channels, self.bus).run(),
+        ]
 
     def notifiers(self) -> list[Notifier]:
         """One for each way that is set."""

@@ -69,6 +69,7 @@ PROMISES: dict[str, str] = {
     "foreign-clients": "Clients of other makes and ages do with every kind of server what ours does.",
     "resources": "A case, client, chat or channel is read by its URI as its tool shows it, or is not found.",
     "completion": "Ids are completed by how they begin, a hundred at most, and never by reading all of them.",
+    "changes": "Who watches a case, a chat or a client hears of every change of it, once it is committed.",
     "mcp": "Clients of both protocol ages work over HTTP, and a channel works over stdio.",
     "watch": "A lost subscription or session is told everywhere, and mended where that takes from nobody.",
     "sweep": "What a silent webhook lost is taken in from the vendor's history, once.",

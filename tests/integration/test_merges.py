@@ -13,8 +13,8 @@ from orchestrator.store.catalogue import references, tables
 from orchestrator.store.errors import MergeRefused
 from tests.integration.test_resolve_scene import Scene, message, scene
 
-#: What is about merges themselves; everything else must be as it was.
-OF_MERGES = frozenset({"client_merges", "client_merge_rows"})
+#: What is about merges themselves, and tells of any change; everything else must be as it was.
+OF_MERGES = frozenset({"client_merges", "client_merge_rows", "resource_changes"})
 
 
 @pytest.fixture
