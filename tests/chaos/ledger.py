@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 class Ledger:
     """Each message of a customer is a token, and each reply quotes the tokens that it answers.
 
-    `accepted` are those that our webhook or form answered 200.
+    `accepted` are those that our webhook or form answered 200; `committed` counts replies and answered turns.
     """
 
     written: dict[str, str] = field(default_factory=dict)
@@ -17,6 +17,7 @@ class Ledger:
     stored: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     unsettled: dict[str, str] = field(default_factory=dict)
+    committed: tuple[int, int] = (0, 0)
 
     @property
     def undelivered(self) -> set[str]:
@@ -39,10 +40,12 @@ class Ledger:
 
     @property
     def doubled(self) -> dict[str, str]:
-        """Answered more than once, or stored more than once."""
+        """Answered or stored more than once; more or fewer replies than answered turns."""
         answered = {token: f"answered {times} times" for token, times in self.seen.items() if times > 1}
         stored = {token: f"stored {times} times" for token, times in self.stored.items() if times > 1}
-        return stored | answered
+        replies, turns = self.committed
+        uneven = {"replies": f"{replies}, to {turns} answered turns"} if replies != turns else {}
+        return uneven | stored | answered
 
     @property
     def unknown(self) -> dict[str, str]:

@@ -51,6 +51,17 @@ def test_what_is_stored_or_answered_twice_is_doubled() -> None:
     assert ledger.doubled == {"#0": "stored 2 times", "#2": "answered 3 times"}
 
 
+def test_more_replies_than_answered_turns_are_doubled() -> None:
+    """The storm still ends with its report, which says so."""
+    ledger = _answered(3)
+    ledger.committed = (4, 3)
+
+    assert ledger.doubled == {"replies": "4, to 3 answered turns"}
+    assert "doubled: replies: 4, to 3 answered turns" in summary(
+        Outcome(Plan(3, 1, 1), ledger, rest=_AT_REST)
+    )
+
+
 def test_the_account_of_a_hundred_thousand_messages_takes_seconds() -> None:
     """A full storm once ended in an account that asked for all silent turns anew for each message."""
     ledger = _answered(100_000)
