@@ -206,9 +206,7 @@ class Deliverer:
             self.breakers.answered(attempt.account)
 
     async def _failed(self, attempt: _Attempt, error: ChannelError) -> Done | Later:
-        stopped = error.reaction == "stop_account"
-        ailing = attempt.probing and not self.breakers.is_closed(attempt.account)
-        waits = (stopped or ailing or isinstance(error, _WAITING)) and self._may_wait(attempt.head)
+        waits = self._waits(attempt, error)
         self._note(attempt, error.code)
         again = waits or (_may_yet_be_told(error) and attempt.attempts < self._attempts)
         paused = isinstance(error, ConversationPaused)
@@ -220,10 +218,18 @@ class Deliverer:
         await mark(self._pool, attempt.head.id, failure, now=self._now())
         if not again:
             return Done(error.code, error.detail)
-        if stopped:
+        if error.reaction == "stop_account":
             return Later(self._refused_seconds)
         told = _WAIT_UNTOLD if waits and error.retry_after is None else error.retry_after
         return Later(_delay(attempt.attempts, told))
+
+    def _waits(self, attempt: _Attempt, error: ChannelError) -> bool:
+        """Whether the message waits for its account to be well: such a try does not count."""
+        if isinstance(error, OutcomeUntraceable):
+            return False  # an account that is well could tell no more
+        ailing = attempt.probing and not self.breakers.is_closed(attempt.account)
+        concerns_account = error.reaction == "stop_account" or ailing or isinstance(error, _WAITING)
+        return concerns_account and self._may_wait(attempt.head)
 
     async def _bury(self, attempt: _Attempt, error: ChannelError) -> None:
         """Keep the message as a dead letter, before it is marked: a crash in between loses none."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from core.errors import OutcomeUnknown, RateLimited, Rejected, VendorDown
+from core.errors import OutcomeUnknown, OutcomeUntraceable, RateLimited, Rejected, VendorDown
 from orchestrator.breakers import Rules
 from orchestrator.outbound_gauges import OutboundGauges
 from tests.integration.chats_fixture import outgoing_line
@@ -83,6 +83,25 @@ async def test_a_message_that_fails_while_its_account_is_well_is_given_up(post: 
         await post.wait(5)
 
     assert await post.state(bad) == "failed"
+
+
+@pytest.mark.promise("unknown")
+async def test_a_probe_that_nobody_can_ever_tell_of_is_given_up_and_its_chat_goes_on(post: Post) -> None:
+    """A chat of Telegram once stood for an hour: its doubt was the probe of an account that was not well."""
+    lost = [outgoing(f"lost {number}", f"c{number}") for number in range(RULES.failures)]
+    await post.queue(*lost)
+    post.channels.fail(*(OutcomeUnknown("No answer.", retry_after=1) for _ in lost))
+    await post.work()
+    await post.queue(*(outgoing("next", one.external_chat_id) for one in lost))
+    for _ in lost:
+        post.channels.fail(OutcomeUntraceable("No history."), None)
+    for _ in range(4):
+        await post.wait(20)
+        await post.work()
+
+    assert [(await post.delivery(one)).error_code for one in lost] == ["outcome_untraceable"] * len(lost)
+    assert [letter.reason for letter in await post.letters()] == ["outcome_untraceable"] * len(lost)
+    assert post.channels.texts == ["next"] * len(lost)
 
 
 async def test_operators_see_breakers_depth_age_and_what_nobody_knows(post: Post) -> None:
