@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
@@ -34,10 +34,6 @@ def main(arguments: Sequence[str]) -> int:
             engines.stop()
             engines.postgres.discard()
     total = together(one.tally for one in done)
-    for one in done:
-        if one.failure:
-            again = f"python -m tests.prove --jobs 1 --seed {one.share.seed} --examples {one.share.examples}"
-            _say(one.failure, f"See it again: {again}")
     _say(summary(total, seed=given.seed, seconds=time.monotonic() - began))
     if any(one.failure for one in done):
         _say("", "A history that fails is counted each time it was tried while it was made shorter.")
@@ -74,7 +70,19 @@ def _run(engines: Engines, given: argparse.Namespace) -> list[Done]:
             )
             for number in range(given.jobs)
         ]
-        return list(pool.map(run_share, shares))
+        return [_told(under_way.result()) for under_way in as_completed(_begun(pool, shares))]
+
+
+def _begun(pool: ProcessPoolExecutor, shares: Sequence[Share]) -> "list[Future[Done]]":
+    return [pool.submit(run_share, share) for share in shares]
+
+
+def _told(done: Done) -> Done:
+    """What was found is said at once: the others may have half an hour before them."""
+    again = f"python -m tests.prove --jobs 1 --seed {done.share.seed} --examples {done.share.examples}"
+    if done.failure:
+        _say(done.failure, f"See it again: {again}")
+    return done
 
 
 def _say(*lines: str) -> None:
