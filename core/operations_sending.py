@@ -24,6 +24,7 @@ from core.media import decode_base64
 from core.media_kinds import kinds_of, refuse_kind
 from core.messages import MOST_BUTTONS, Label
 from core.operations import Arguments, Operation, asking
+from core.progress import tell_progress
 from core.sending import Sender, Sent
 
 BULK_MAX = 100
@@ -202,11 +203,13 @@ class Sending:
     ) -> BulkResult:
         """Send the same text to several chats, when all must be told; each has its own outcome."""
         sender = self._accounts.one(account).sender
+        chats = list(dict.fromkeys(chat_ids))
         outcomes = []
         with in_lane(PATIENT):
-            for chat_id in dict.fromkeys(chat_ids):
+            for chat_id in chats:
                 key = f"{idempotency_key}:{chat_id}" if idempotency_key else ""
                 outcomes.append(await _bulk_one(sender, chat_id, text, key))
+                await tell_progress(len(outcomes), len(chats))
         sent = sum(not outcome.error_untrusted for outcome in outcomes)
         return BulkResult(sent=sent, failed=len(outcomes) - sent, outcomes=outcomes)
 

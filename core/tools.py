@@ -17,6 +17,7 @@ from core.errors import ERRORS, ChannelError, ErrorKind
 from core.jsontext import without_surrogates, write_json
 from core.observability import Metrics
 from core.operations import READING, Operation
+from core.progress import progress_to
 from core.untrusted import TEXT_LIMIT, clean_fields
 
 ANSWER_LIMIT = 60_000
@@ -98,7 +99,8 @@ class ToolGuard(Extension):
         """Called by the SDK around every tools/call."""
         started = time.perf_counter()
         refusal = self._refusal(params)
-        result = refusal if refusal is not None else self._told(params.name, await call_next(ctx))
+        with progress_to(ctx.session.report_progress):
+            result = refusal if refusal is not None else self._told(params.name, await call_next(ctx))
         self._note(params.name, result, time.perf_counter() - started)
         return result
 

@@ -53,6 +53,7 @@ class Hub:
     def stop(self) -> None:
         """The process ends: nobody is kept waiting."""
         self._turns.stop()
+        self._bulks.stop()
 
     async def close(self) -> None:
         """Wait for what is under way."""

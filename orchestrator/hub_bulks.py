@@ -1,5 +1,7 @@
 """Bulks at the hub: one text, or one each, to many chats; how far it is; no more of it."""
 
+import asyncio
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
@@ -9,6 +11,7 @@ from pydantic import BaseModel, Field
 from core.auth import caller_now, demand_operator
 from core.errors import NotFound, Rejected
 from core.operations import Arguments, Operation, asking
+from core.progress import tell_progress
 from orchestrator.account_names import AccountNames
 from orchestrator.hub_arguments import TEXT_MAX, AccountArgument, ChannelArgument, KeyArgument, TextArgument
 from orchestrator.hub_parts import HubParts
@@ -20,6 +23,8 @@ from orchestrator.store.pool import Pool
 BULK_MAX = 10_000
 #: Refused chats that an answer names; the rest are counted.
 _NAMED = 1000
+#: How often a caller who stays is told how far it is.
+_LOOK_SECONDS = 1.0
 
 BulkArgument = Annotated[
     str,
@@ -29,6 +34,11 @@ BulkArgument = Annotated[
         examples=["0b9c2f3e-5d1a-4c57-9a53-2f0d6b1f7a10"],
     ),
 ]
+WaitArgument = Annotated[
+    int, Field(ge=0, le=50, description="Seconds to stay for its end; progress is told", examples=[30])
+]
+
+Status = Literal["accepted", "duplicate", "running", "finished", "cancelled"]
 
 
 class BulkArguments(Arguments):
@@ -55,6 +65,7 @@ class BulkArguments(Arguments):
     ] = ()
     account: AccountArgument = "default"
     idempotency_key: KeyArgument = ""
+    wait_seconds: WaitArgument = 0
 
 
 class RefusedChat(BaseModel):
@@ -68,7 +79,7 @@ class BulkProgress(BaseModel):
     """How far a bulk is."""
 
     bulk_id: str
-    status: Literal["accepted", "duplicate", "running", "finished", "cancelled"]
+    status: Status
     total: int = Field(description="messages that were accepted")
     refused_count: int = 0
     refused: list[RefusedChat] = Field(default_factory=list, description="the first thousand of them")
@@ -86,9 +97,14 @@ class BulkDesk:
         self._parts = parts
         self._pool = parts.pool
         self._accounts = AccountNames(parts.manifests, parts.channels)
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """The process ends: nobody stays to see how a bulk goes on."""
+        self._stopping.set()
 
     def operations(self) -> list[Operation]:
-        """One tool; how far it is and its end are for programs and operators."""
+        """To begin one, to see how far it is, and to end it."""
         send, one = asking(BulkArguments, self._send), "/api/bulks/{bulk_id}"
         cancel = f"{one}/cancel"
         return [
@@ -108,16 +124,29 @@ class BulkDesk:
         except Unstorable as error:
             raise Rejected("A chat id or a text has characters that cannot be kept.") from error
         await self._parts.outbox_bell.ring()
-        return _shown(Progress(bulk), "accepted" if created else "duplicate")
+        if not given.wait_seconds:
+            return _shown(Progress(bulk), "accepted" if created else "duplicate")
+        return await self._followed(bulk.id, given.wait_seconds)
 
-    async def _get(self, bulk_id: BulkArgument) -> BulkProgress:
+    async def _get(self, bulk_id: BulkArgument, wait_seconds: WaitArgument = 0) -> BulkProgress:
         """See how far a bulk is: messages by state, when it began, how long it will take."""
-        found = await bulks.progress(self._pool, _id(bulk_id), now=self._parts.now())
-        if found is None:
-            raise NotFound("There is no such bulk.")
-        if found.bulk.cancelled_at:
-            return _shown(found, "cancelled")
-        return _shown(found, "finished" if found.finished_at else "running")
+        return await self._followed(_id(bulk_id), wait_seconds)
+
+    async def _followed(self, bulk_id: UUID, seconds: float) -> BulkProgress:
+        """How far it is when it has ended, or so much later; between two looks nothing is held."""
+        loop = asyncio.get_running_loop()
+        ends, told = loop.time() + seconds, -1
+        while True:
+            found = await bulks.progress(self._pool, bulk_id, now=self._parts.now())
+            if found is None:
+                raise NotFound("There is no such bulk.")
+            if found.settled > told:
+                await tell_progress(told := found.settled, found.bulk.total)
+            left = ends - loop.time()
+            if found.finished_at or left <= 0 or self._stopping.is_set():
+                return _shown(found, _status(found))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), min(left, _LOOK_SECONDS))
 
     async def _cancel(self, bulk_id: BulkArgument) -> BulkProgress:
         """Send nothing more of a bulk; what has begun goes its way. For whoever began it, and operators."""
@@ -127,7 +156,7 @@ class BulkDesk:
             demand_operator()
         if await bulks.cancel_bulk(self._pool, asked, now=self._parts.now()) is None:
             raise NotFound("There is no such bulk.")
-        return await self._get(bulk_id)
+        return await self._followed(asked, 0)
 
     async def _asked(self, given: BulkArguments) -> Asked:
         if given.channel not in self._parts.channels:
@@ -166,9 +195,13 @@ def _caller() -> str:
     return caller_now().name
 
 
-def _shown(
-    progress: Progress, status: Literal["accepted", "duplicate", "running", "finished", "cancelled"]
-) -> BulkProgress:
+def _status(progress: Progress) -> Status:
+    if progress.bulk.cancelled_at:
+        return "cancelled"
+    return "finished" if progress.finished_at else "running"
+
+
+def _shown(progress: Progress, status: Status) -> BulkProgress:
     bulk = progress.bulk
     return BulkProgress(
         bulk_id=str(bulk.id),

@@ -32,6 +32,7 @@ PROMISES: dict[str, str] = {
     "scheduled": "A message that is put off goes at its time, survives every restart, and can be cancelled.",
     "receipts": "A receipt moves a message forward only, also when it comes before the vendor's answer.",
     "bulk": "A bulk is accepted whole and once, tells its progress, and stops when it is told to.",
+    "progress": "The caller of a bulk hears how far it is; a channel's bulk stops when its caller leaves.",
     "idempotent": "At every door the same key with the same content is one message, with another a conflict.",
     "fair-out": "Ten thousand messages that have time add at most a second to a reply, and still go on.",
     "order": "Messages of a chat keep their order, in and out.",

@@ -69,13 +69,17 @@ class Bulk:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a bulk is. `seconds_left` goes by the last minute; None: nothing to go by."""
+    """How far a bulk is. `settled`: messages with which nothing more will happen by itself, of `bulk.total`.
+
+    `seconds_left` goes by the last minute; None: nothing to go by.
+    """
 
     bulk: Bulk
     states: Mapping[str, int] = field(default_factory=dict)
     started_at: datetime | None = None
     finished_at: datetime | None = None
     seconds_left: int | None = None
+    settled: int = 0
 
 
 async def accept_bulk(pool: Pool, asked: Asked, *, now: datetime) -> tuple[Bulk, bool]:
@@ -163,8 +167,8 @@ def _told_apart(items: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]]
 
 def _progress(bulk: Bulk, rows: Sequence[asyncpg.Record]) -> Progress:
     states = {row["state"]: row["count"] for row in rows}
-    settled = sum(row["given_up"] for row in rows if row["state"] == "unknown")
-    still = sum(states.get(state, 0) for state in _OPEN) - settled
+    given_up = sum(row["given_up"] for row in rows if row["state"] == "unknown")
+    still = sum(states.get(state, 0) for state in _OPEN) - given_up
     lately = sum(row["lately"] for row in rows)
     moved = [row["last_moved"] for row in rows]
     return Progress(
@@ -173,4 +177,5 @@ def _progress(bulk: Bulk, rows: Sequence[asyncpg.Record]) -> Progress:
         started_at=min((row["first_sent"] for row in rows if row["first_sent"]), default=None),
         finished_at=max(moved, default=bulk.created_at) if not still else None,
         seconds_left=round(still * 60 / lately) if still and lately else 0 if not still else None,
+        settled=sum(states.values()) - still,
     )

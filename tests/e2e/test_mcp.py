@@ -68,6 +68,30 @@ async def test_a_channel_lists_and_answers_chats_over_mcp(system: System, custom
     assert shown(system, customer, 1) == ["Да, продаём."]
 
 
+@pytest.mark.promise("progress")
+@pytest.mark.parametrize("age", AGES)
+@pytest.mark.parametrize("service", ["mcp_avito", "orchestrator"])
+async def test_a_bulk_tells_its_progress_over_mcp(
+    system: System, customer: str, service: str, age: Age
+) -> None:
+    chat = system.write(customer, text="Есть скидки?")["chat_id"]
+    told: list[tuple[float, float | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total))
+
+    more = {"channel": "avito", "wait_seconds": 50} if service == "orchestrator" else {}
+    async with client(system, "orchestrator", age=age) as hub:
+        await call(hub, "skip_turn", **lease(await turn_of(hub, customer)))
+    async with client(system, service, age=age) as connected:
+        given = {"chat_ids": [chat], "text": "Скидка 10 %", **more}
+        result = await connected.call_tool("send_bulk", given, progress_callback=hear)
+
+    assert not result.is_error, text(result)
+    assert told[-1] == (1, 1)
+    assert shown(system, customer, 1) == ["Скидка 10 %"]
+
+
 @pytest.mark.promise("mcp")
 @pytest.mark.promise("no-secrets")
 async def test_a_channel_serves_its_tools_over_stdio(system: System) -> None:

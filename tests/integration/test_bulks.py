@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.errors import ChannelError, NotFound, Rejected
+from core.progress import progress_to
 from orchestrator.store.bulks import Asked, accept_bulk, cancel_bulk, progress
 from tests.integration import test_deliver as delivering
 from tests.integration.test_hub import Agents, opened
@@ -135,6 +136,40 @@ async def test_a_bulk_tells_how_far_it_is(redis_url: str, database_url: str) -> 
         assert await _told(post, asked) == ({"sent": 12}, True, True)
 
 
+@pytest.mark.promise("progress")
+@pytest.mark.parametrize("tool", ["send_bulk", "get_bulk"])
+async def test_who_stays_hears_how_far_a_bulk_is_until_it_has_ended(agents: Agents, tool: str) -> None:
+    begun = await bulk(agents, "c0", "c1", idempotency_key="k")
+    given = {"bulk_id": begun["bulk_id"]} if tool == "get_bulk" else _bulk_again()
+    told: list[tuple[float, float | None]] = []
+
+    async def hear(done: float, total: float | None, _: str | None) -> None:
+        told.append((done, total))
+        await agents.here.pool.execute(
+            "UPDATE outbound SET state = 'sent', sent_at = now() WHERE id ="
+            " (SELECT id FROM outbound WHERE state = 'queued' ORDER BY seq LIMIT 1)"
+        )
+
+    with progress_to(hear):
+        answer = await agents.call(tool, **given, wait_seconds=50)
+
+    assert told == [(0, 2), (1, 2), (2, 2)]
+    assert (answer["status"], answer["states"]) == ("finished", {"sent": 2})
+
+
+@pytest.mark.promise("progress")
+async def test_who_stays_is_let_go_when_the_process_ends(agents: Agents) -> None:
+    begun = await bulk(agents, "c0")
+
+    async def hear(*_: Any) -> None:
+        agents.hub.stop()
+
+    with progress_to(hear):
+        answer = await agents.call("get_bulk", bulk_id=begun["bulk_id"], wait_seconds=50)
+
+    assert answer["status"] == "running"
+
+
 @pytest.mark.promise("bulk")
 async def test_what_has_not_begun_of_a_cancelled_bulk_is_not_sent(redis_url: str, database_url: str) -> None:
     async with delivering.opened(redis_url, database_url) as post:
@@ -158,6 +193,10 @@ async def test_ten_thousand_are_accepted_in_one_breath(redis_url: str, database_
         found = await progress(post.here.pool, asked.id, now=post.here.now)
         assert found is not None
         assert (found.bulk.total, len(found.bulk.refused)) == (3, 9_997)
+
+
+def _bulk_again() -> dict[str, Any]:
+    return {"channel": "avito", "chat_ids": ["c0", "c1"], "text": "всем", "idempotency_key": "k"}
 
 
 async def _accepted(post: delivering.Post, chats: int, strangers: int = 0) -> Asked:

@@ -1,5 +1,6 @@
 """What a channel can be asked follows from the parts that it has."""
 
+import asyncio
 import base64
 from collections.abc import Sequence
 from typing import Any, cast
@@ -27,6 +28,7 @@ from core.ids import DEFAULT_ACCOUNT, AccountId, ChatId, MessageId
 from core.observability import Metrics
 from core.operations import Operation
 from core.operations_sending import BulkResult, SentMessage
+from core.progress import progress_to
 from core.sending import Sender, Sent
 from core.testing import (
     FAKE_LIMITS,
@@ -474,6 +476,39 @@ async def test_one_key_of_a_bulk_is_a_key_per_chat() -> None:
 
     keys = [key for _, _, key in desk.senders[0].sent]
     assert keys == ["k:a", "k:b", ""]
+
+
+@pytest.mark.promise("progress")
+async def test_a_bulk_tells_its_progress_after_each_chat() -> None:
+    desk, told = Desk(FakeChannel()), []
+
+    async def hear(done: float, total: float | None, words: str | None) -> None:
+        told.append((done, total, [chat for chat, _, _ in desk.senders[0].sent]))
+
+    with progress_to(hear):
+        await desk.call("send_bulk", chat_ids=["a", "b", "a"], text="Скидка")
+
+    assert told == [(1, 2, ["a"]), (2, 2, ["a", "b"])]
+
+
+@pytest.mark.promise("progress")
+async def test_a_bulk_whose_caller_goes_away_writes_to_nobody_more() -> None:
+    desk = Desk(FakeChannel())
+    heard = asyncio.Event()
+
+    async def hear(*_: Any) -> None:
+        heard.set()
+        await asyncio.Event().wait()  # the caller reads no further
+
+    with progress_to(hear):
+        call = desk.call("send_bulk", chat_ids=["a", "b"], text="Скидка", idempotency_key="k")
+        bulk = asyncio.ensure_future(call)
+    await heard.wait()
+    bulk.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await bulk
+
+    assert [chat for chat, _, _ in desk.senders[0].sent] == ["a"]
 
 
 async def test_reading_and_changing_reach_the_channel() -> None:
