@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.api import api_routes, json_endpoint, openapi_document
+from core.apps import View, apps_of, for_views, metas_of, models_tools, used_by
 from core.auth import ApiKeyAsBearer, KeyRing, KeyVerifier, RequireKey
 from core.completion import add_completion
 from core.listening import Listening
@@ -55,7 +56,7 @@ class ServiceParts:
     `resource_bus` tells who watches `resources` of changes, over all replicas. `state_keys` seal what a
     client carries between the rounds of a call; without them only this process can open it. `confirm` is
     asked before a guarded caller does what cannot be taken back. `profile` and `core_tools` say which
-    operations models are shown. `fixtures` are for tests.
+    operations models are shown, `views` are shown by clients that can. `fixtures` are for tests.
     """
 
     name: str
@@ -78,6 +79,7 @@ class ServiceParts:
     confirm: Confirm = unconfirmed
     profile: Profile = "all"
     core_tools: Collection[str] = ()
+    views: Sequence[View] = ()
     fixtures: Fixtures = no_fixtures
 
 
@@ -95,17 +97,22 @@ def _permitting(parts: ServiceParts) -> ServiceParts:
 
 
 def _server(parts: ServiceParts) -> MCPServer:
-    tools = shown(parts.operations, parts.profile, parts.core_tools)
-    hidden = [one for one in parts.operations if one not in tools]
+    operations = for_views(parts.operations, parts.views)
+    tools = shown(operations, parts.profile, {*parts.core_tools, *used_by(parts.views)})
+    hidden = [one for one in operations if one not in tools]
     guard = ToolGuard(tools, parts.metrics, hidden=hidden)
     server = PermittingServer(
         parts.name,
         title=parts.title,
         version=VERSION,
         instructions=parts.instructions,
-        tools=tools_of(tools),
-        extensions=[guard],
-        middleware=[lookers_only, *([Listening(parts.resource_bus)] if parts.resource_bus else [])],
+        tools=tools_of(tools, metas_of(parts.views, tools)),
+        extensions=[guard, *([apps_of(parts.views)] if parts.views else ())],
+        middleware=[
+            lookers_only,
+            models_tools,
+            *([Listening(parts.resource_bus)] if parts.resource_bus else []),
+        ],
         token_verifier=KeyVerifier(parts.keys),
         auth=_keys_only(),
         subscriptions=parts.resource_bus,
@@ -113,7 +120,7 @@ def _server(parts: ServiceParts) -> MCPServer:
         log_level="WARNING",
     )
     guard.let_pass(parts.fixtures(server))
-    server.knows([*parts.operations, *(one.operation for one in parts.resources)])
+    server.knows([*operations, *(one.operation for one in parts.resources)])
     add_resources(server, parts.resources, parts.metrics)
     add_completion(server, {one.uri: one.completers for one in parts.resources}, parts.metrics)
     return server

@@ -1,6 +1,6 @@
 """The list of tools that a service shows: words, schemas and annotations, made from its operations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp.server.mcpserver.tools import Tool
@@ -11,18 +11,21 @@ from core.tools import as_tool
 from core.untrusted import SUFFIX
 
 
-def tools_of(operations: Sequence[Operation]) -> list[Tool]:
-    """One for each, in this order."""
-    return [_tool(operation) for operation in operations]
+def tools_of(
+    operations: Sequence[Operation], metas: Mapping[str, dict[str, Any]] | None = None
+) -> list[Tool]:
+    """One for each, in this order, with what its `_meta` says."""
+    return [_tool(operation, (metas or {}).get(operation.name)) for operation in operations]
 
 
-def _tool(operation: Operation) -> Tool:
+def _tool(operation: Operation, meta: dict[str, Any] | None) -> Tool:
     tool = Tool.from_function(
         as_tool(operation),
         name=operation.name,
         title=operation.title,
         description=operation.description,
         annotations=annotations_of(operation),
+        meta=meta,
     )
     tool.parameters = without(tool.parameters, "title")
     tool.fn_metadata.output_schema = without(tool.fn_metadata.output_schema, "title", "default")

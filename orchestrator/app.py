@@ -136,6 +136,7 @@ class Orchestrator:
                 for one in (*self._waking.resources(), *self._hub.resources())
             ],
             resource_bus=self._waking.bus,
+            views=self._hub.views(),
             closed_routes=self._waking.routes(),
         )
 

@@ -187,6 +187,13 @@ async def messages_of_chat(
     return await _views(executor, rows[::-1])
 
 
+async def last_of_appeals(executor: Executor, appeal_ids: Sequence[int]) -> dict[int, MessageView]:
+    """The last message of each case that has one."""
+    rows = await executor.fetch(sql("last_of_appeals"), list(appeal_ids))
+    views = await _views(executor, rows)
+    return {row["appeal_id"]: view for row, view in zip(rows, views, strict=True)}
+
+
 async def messages_around(executor: Executor, turn_id: int, *, last: int) -> list[MessageView]:
     """The last messages of a turn's chat and case beside the turn: before it, or by others meanwhile."""
     rows = await executor.fetch(sql("messages_around_turn"), turn_id, last)

@@ -1,7 +1,9 @@
 """What can be asked of the orchestrator: each desk brings its operations, for MCP tools and REST alike."""
 
+from core.apps import View
 from core.operations import Operation
 from core.resources import ResourceOf
+from orchestrator.hub_app import AppDesk
 from orchestrator.hub_appeals import AppealDesk
 from orchestrator.hub_bulks import BulkDesk
 from orchestrator.hub_clients import ClientDesk
@@ -14,7 +16,8 @@ from orchestrator.hub_trace import TraceDesk
 from orchestrator.hub_turns import TurnDesk
 from orchestrator.hub_writing import Writing
 
-#: What an agent that answers customers needs in its loop; the rest is for programs and operators.
+#: What an agent that answers customers needs in its loop, and what shows a person the inbox; the rest is for
+#: programs and operators. What closes a case alone is left out: update_appeal does it as well.
 HUB_CORE = frozenset(
     {
         "wait_for_turn",
@@ -25,10 +28,10 @@ HUB_CORE = frozenset(
         "hand_off",
         "get_appeal",
         "update_appeal",
-        "close_appeal",
         "get_client",
         "send_message",
         "get_delivery",
+        "show_inbox",
     }
 )
 
@@ -49,6 +52,7 @@ class Hub:
         self._clients = ClientDesk(parts)
         looked_up = [*self._appeals.operations(), *self._clients.operations()]
         self._reading = ReadingDesk(parts, {one.name: one for one in looked_up})
+        self._app = AppDesk(parts, {one.name: one for one in self._others()})
 
     def stop(self) -> None:
         """The process ends: nobody is kept waiting."""
@@ -61,6 +65,9 @@ class Hub:
 
     def operations(self) -> list[Operation]:
         """All of them."""
+        return [*self._others(), *self._app.operations()]
+
+    def _others(self) -> list[Operation]:
         return [
             *self._turns.operations(),
             *self._takeover.operations(),
@@ -77,3 +84,7 @@ class Hub:
     def resources(self) -> list[ResourceOf]:
         """What may be read under a URI."""
         return self._reading.resources()
+
+    def views(self) -> list[View]:
+        """What clients that show apps can show."""
+        return self._app.views()

@@ -160,7 +160,11 @@ def test_every_tool_is_in_the_readme(document: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("english", "russian"),
-    [("README.md", "README.ru.md"), ("docs/operations.md", "docs/operations.ru.md")],
+    [
+        ("README.md", "README.ru.md"),
+        ("docs/operations.md", "docs/operations.ru.md"),
+        ("docs/inbox-app.md", "docs/inbox-app.ru.md"),
+    ],
 )
 def test_both_languages_say_the_same(english: str, russian: str) -> None:
     """Same headings, same commands."""
