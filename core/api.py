@@ -53,7 +53,10 @@ class _RouteAsSent(Route):
 def api_routes(operations: Sequence[Operation], metrics: Metrics) -> list[Route]:
     """One route per operation; fixed paths stand before paths with placeholders."""
     ordered = sorted(operations, key=lambda operation: _PLACEHOLDER.search(operation.path) is not None)
-    return [_RouteAsSent(one.path, _endpoint(one, metrics), methods=[one.method]) for one in ordered]
+    return [
+        _RouteAsSent(one.path, _endpoint(one, metrics), methods=[one.method], name=one.name)
+        for one in ordered
+    ]
 
 
 def _endpoint(operation: Operation, metrics: Metrics) -> Callable[[Request], Any]:

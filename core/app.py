@@ -8,22 +8,25 @@ from typing import Any
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer, RequestStateSecurity
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette import types as asgi
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.api import api_routes, json_endpoint, openapi_document
 from core.apps import View, apps_of, for_views, metas_of, models_tools, used_by
-from core.auth import ApiKeyAsBearer, KeyRing, KeyVerifier, RequireKey
+from core.auth import ApiKeyAsBearer, FoundCaller, KeyRing, RequireKey, Scope
 from core.completion import add_completion
 from core.listening import Listening
 from core.mcp_fixtures import Fixtures, no_fixtures
+from core.oauth import Tokens
 from core.observability import Metrics
 from core.operations import Operation
 from core.permission import (
+    LOOKING,
     Confirm,
     PermittingServer,
     lookers_only,
@@ -35,6 +38,7 @@ from core.problems import problem
 from core.profiles import Profile, shown
 from core.resource_bus import ResourceBus
 from core.resources import ResourceOf, add_resources
+from core.step_up import Needs, StepUp
 from core.tool_list import tools_of
 from core.tools import ToolGuard
 
@@ -55,8 +59,9 @@ class ServiceParts:
     what waits long should not hold it up. `public_routes` are open, `closed_routes` need a key.
     `resource_bus` tells who watches `resources` of changes, over all replicas. `state_keys` seal what a
     client carries between the rounds of a call; without them only this process can open it. `confirm` is
-    asked before a guarded caller does what cannot be taken back. `profile` and `core_tools` say which
-    operations models are shown, `views` are shown by clients that can. `fixtures` are for tests.
+    asked before a guarded caller does what cannot be taken back. `tokens` open what the keys do; None: keys
+    only. `profile` and `core_tools` say which operations models are shown, `views` are shown by clients that
+    can. `fixtures` are for tests.
     """
 
     name: str
@@ -77,6 +82,7 @@ class ServiceParts:
     resource_bus: ResourceBus | None = None
     state_keys: Sequence[bytes] = ()
     confirm: Confirm = unconfirmed
+    tokens: Tokens | None = None
     profile: Profile = "all"
     core_tools: Collection[str] = ()
     views: Sequence[View] = ()
@@ -113,7 +119,7 @@ def _server(parts: ServiceParts) -> MCPServer:
             models_tools,
             *([Listening(parts.resource_bus)] if parts.resource_bus else []),
         ],
-        token_verifier=KeyVerifier(parts.keys),
+        token_verifier=FoundCaller(),
         auth=_keys_only(),
         subscriptions=parts.resource_bus,
         request_state_security=RequestStateSecurity(keys=parts.state_keys) if parts.state_keys else None,
@@ -131,7 +137,7 @@ def build_app(parts: ServiceParts, *, mcp: bool = True) -> Starlette:
     parts = _permitting(parts)
     server = _server(parts) if mcp else None
     # One route and no mount at "/", which would take every path and answer our 404 and 405 in its own words.
-    mcp_routes = [Route("/mcp", ApiKeyAsBearer(_mcp_app(server, parts)))] if server else []
+    mcp_routes = _mcp_routes(server, parts) if server else []
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -154,6 +160,30 @@ def build_app(parts: ServiceParts, *, mcp: bool = True) -> Starlette:
     return app
 
 
+def _mcp_routes(server: MCPServer, parts: ServiceParts) -> list[Route]:
+    known = {one.name: one for one in parts.operations}
+
+    def needs(headers: Headers) -> Scope | None:
+        """What a client of 2026 says in its headers; the SDK refuses those that differ from the body."""
+        method = headers.get("mcp-method", "")
+        if method != "tools/call":
+            return "read" if method in LOOKING else None
+        operation = known.get(headers.get("mcp-name", ""))
+        return operation.scope if operation else None
+
+    described = parts.tokens.routes(parts.title) if parts.tokens else []
+    return [*described, Route("/mcp", _closed(ApiKeyAsBearer(_mcp_app(server, parts)), parts, needs))]
+
+
+def _always(needed: Scope | None) -> Needs:
+    return lambda _: needed
+
+
+def _closed(app: asgi.ASGIApp, parts: ServiceParts, needs: Needs) -> asgi.ASGIApp:
+    inside = StepUp(app, parts.tokens, needs) if parts.tokens else app
+    return RequireKey(inside, parts.keys, parts.tokens)
+
+
 def _routes(parts: ServiceParts) -> list[BaseRoute]:
     document = openapi_document(
         parts.title, VERSION, parts.operations, {**_own_paths(), **parts.openapi_extra}
@@ -172,8 +202,9 @@ def _routes(parts: ServiceParts) -> list[BaseRoute]:
         Route("/metrics", metrics),
         *parts.closed_routes,
     ]
+    scopes = {one.name: one.scope for one in parts.operations}
     for route in guarded:
-        route.app = RequireKey(route.app, parts.keys)
+        route.app = _closed(route.app, parts, _always(scopes.get(route.name)))
     return [Route("/health", json_endpoint(parts.health)), Route("/openapi.json", openapi), *guarded]
 
 
@@ -194,7 +225,7 @@ def _own_paths() -> dict[str, Any]:
     return paths
 
 
-def _mcp_app(server: MCPServer, parts: ServiceParts) -> ASGIApp:
+def _mcp_app(server: MCPServer, parts: ServiceParts) -> asgi.ASGIApp:
     names = (*_LOCAL_HOSTS, *parts.allowed_hosts)
     hosts = [form for name in names for form in (name, f"{name}:*")]
     origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
@@ -205,7 +236,7 @@ def _mcp_app(server: MCPServer, parts: ServiceParts) -> ASGIApp:
 
 
 def _keys_only() -> AuthSettings:
-    """Static keys: without a resource URL no metadata is published that would send clients to OAuth."""
+    """RequireKey decides and tells clients of OAuth; the SDK only carries who was let in."""
     return AuthSettings(issuer_url="http://localhost", resource_server_url=None)  # type: ignore[arg-type]  # kept as typed
 
 
@@ -227,10 +258,10 @@ async def _failed(_: Request, __: Exception) -> Response:
 class StripHeaderSpaces:
     """httptools leaves trailing spaces in header values; MCP compares headers with the body."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: asgi.ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] == "http" and any(value[-1:] in (b" ", b"\t") for _, value in scope["headers"]):
             scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
         await self._app(scope, receive, send)

@@ -10,17 +10,18 @@ import hmac
 import re
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Literal, Self, cast, get_args
+from typing import Literal, Protocol, Self, cast, get_args
 
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 from pydantic import SecretStr
 from starlette import types as asgi
 from starlette.datastructures import Headers
+from starlette.responses import Response
 
-from core.errors import Forbidden, NotPermitted
+from core.errors import Forbidden, IssuerAway, NotPermitted
 from core.messages import Speaker
-from core.problems import problem
+from core.problems import from_channel_error, problem
 
 SHORTEST_KEY = 16
 SENDER_HEADER = "X-Sender"
@@ -42,12 +43,13 @@ current_caller: "ContextVar[Caller | None]" = ContextVar("current_caller", defau
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a key belongs to, what its owner is, and what it may do."""
+    """Whom a key or a token belongs to, what its owner is, and what it may do. `issuer`: of a token's."""
 
     name: str
     role: Role = "agent"
     mode: Mode = "guarded"
     scopes: frozenset[Scope] = ALL_SCOPES
+    issuer: str = ""
 
     @property
     def speaks_as(self) -> Speaker:
@@ -142,21 +144,39 @@ def _check(name: str, key: str, known: dict[str, bytes]) -> None:
         raise ValueError(f"API keys: the key of {name} is also the key of another caller")
 
 
-class RequireKey:
-    """ASGI: serves only callers with a key; puts the Caller into `scope["state"]` and `current_caller`."""
+class ReadsTokens(Protocol):
+    """Access tokens of an authorization server (core/oauth.py)."""
 
-    def __init__(self, app: asgi.ASGIApp, keys: KeyRing) -> None:
+    async def caller(self, token: str) -> Caller | None:
+        """Whose token this is; None for one that is not for us. Raises IssuerAway."""
+
+    def challenge(self, error: str = "") -> str:
+        """The header WWW-Authenticate for who shows none, or a wrong one."""
+
+
+class RequireKey:
+    """ASGI: serves only callers with a key or a token.
+
+    Puts the Caller into `scope["state"]` and `current_caller`.
+    """
+
+    def __init__(self, app: asgi.ASGIApp, keys: KeyRing, tokens: ReadsTokens | None = None) -> None:
         self._app = app
         self._keys = keys
+        self._tokens = tokens
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        known = self._keys.caller(key_of(headers))
+        try:
+            known = await self._known(key_of(headers))
+        except IssuerAway as error:
+            await from_channel_error(error)(scope, receive, send)
+            return
         if known is None:
-            await problem(401, "unauthorized", "No valid key.")(scope, receive, send)
+            await self._nobody(key_of(headers))(scope, receive, send)
             return
         caller = known.speaking(headers.get(SENDER_HEADER, "").strip())
         if caller is None:
@@ -169,6 +189,16 @@ class RequireKey:
             await self._app(scope, receive, send)
         finally:
             current_caller.reset(token)
+
+    async def _known(self, shown: str) -> Caller | None:
+        known = self._keys.caller(shown)
+        return await self._tokens.caller(shown) if known is None and self._tokens and shown else known
+
+    def _nobody(self, shown: str) -> Response:
+        answer = problem(401, "unauthorized", "No valid key.")
+        if self._tokens:
+            answer.headers["WWW-Authenticate"] = self._tokens.challenge("invalid_token" if shown else "")
+        return answer
 
 
 class ApiKeyAsBearer:
@@ -192,20 +222,23 @@ class CallerToken(AccessToken):
     caller: Caller
 
 
-class KeyVerifier:
-    """The MCP SDK's TokenVerifier over the same keys."""
-
-    def __init__(self, keys: KeyRing) -> None:
-        self._keys = keys
+class FoundCaller:
+    """The MCP SDK's TokenVerifier: who RequireKey has let in, so that nobody is checked twice."""
 
     async def verify_token(self, token: str) -> CallerToken | None:
-        """The caller of a key as the SDK's token; None for an unknown key."""
-        caller = self._keys.caller(token)
+        """The present caller as the SDK's token; None when there is none."""
+        caller = current_caller.get()
         if caller is None:
             return None
         scopes: list[str] = sorted(caller.scopes)
+        vouched = {"iss": caller.issuer} if caller.issuer else None
         return CallerToken(
-            token=token, client_id=caller.name, subject=caller.name, scopes=scopes, caller=caller
+            token=token,
+            client_id=caller.name,
+            subject=caller.name,
+            scopes=scopes,
+            claims=vouched,
+            caller=caller,
         )
 
 

@@ -32,6 +32,7 @@ from core.known_chats import KnownChats
 from core.letter_replays import LetterReplays
 from core.mcp_fixtures import fixtures_of
 from core.media_fetch import MediaFetcher
+from core.oauth import tokens_of
 from core.observability import Metrics, configure_logging
 from core.operations import SPEAKING, Operation
 from core.operations_sending import SENT_WITH_CARE
@@ -178,6 +179,7 @@ class _Wiring(Generic[S, C]):
             profile=made.settings.mcp_profile,
             core_tools=CHANNEL_CORE,
             state_keys=state_keys(made.settings.mcp_state_keys, made.settings.api_keys),
+            tokens=tokens_of(made.settings, made.settings.public_url, SystemClock()),
             fixtures=fixtures_of(made.settings.mcp_fixtures),
         )
 

@@ -20,7 +20,8 @@ ChannelError
 ├── StateConflict        what was asked for does not follow from how things stand
 ├── SendInProgress       another attempt with the same idempotency key is under way
 ├── IdempotencyConflict  the key was used for another message
-└── StorageDown          our own Redis or database is away; nothing was done
+├── StorageDown          our own Redis or database is away; nothing was done
+└── IssuerAway           who a token belongs to cannot be told: its authorization server is away
 
 `code` names a class on every surface, `retryable` says whether the same call may be repeated as it is,
 `status` is its HTTP status, `what_to_do` the next step for a person or a model, and `reaction` what a program
@@ -261,6 +262,16 @@ class StorageDown(ChannelError):
     status = 503
     retryable = True
     what_to_do = "Nothing was done. Repeat in a moment with the same idempotency_key."
+
+
+class IssuerAway(ChannelError):
+    """The authorization server that made the token cannot be reached."""
+
+    code = "issuer_unavailable"
+    reaction = "repeat"
+    status = 503
+    retryable = True
+    what_to_do = "Nothing was done. Repeat in a moment, or use a key of API_KEYS."
 
 
 def error_class(code: str) -> type[ChannelError]:

@@ -26,7 +26,7 @@ CONFIRMED: frozenset[Risk] = frozenset({"send", "bulk", "delete", "erase"})
 Confirm = Callable[[Caller, Operation, Mapping[str, Any]], Awaitable[None]]
 
 #: Requests of MCP that show what is kept, beside the tools.
-_LOOKING = frozenset(
+LOOKING = frozenset(
     {
         "resources/read",
         "resources/subscribe",
@@ -75,7 +75,7 @@ def permitting_resource(resource: ResourceOf, confirm: Confirm) -> ResourceOf:
 
 async def lookers_only(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Middleware of MCP: what shows or watches anything needs the scope to read."""
-    if ctx.method in _LOOKING and (why := _lacks(caller_now(), "read", ctx.method)):
+    if ctx.method in LOOKING and (why := _lacks(caller_now(), "read", ctx.method)):
         raise MCPError(INVALID_REQUEST, str(NotPermitted(why)))
     return await call_next(ctx)
 

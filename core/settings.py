@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.auth import KeyRing, Mode
+from core.oauth_settings import OAuthSettings
 from core.profiles import Profile
 from core.state_keys import check_state_keys
 
@@ -27,7 +28,7 @@ class EnvironmentSettings(BaseSettings):
     )
 
 
-class ServiceSettings(EnvironmentSettings):
+class ServiceSettings(OAuthSettings, EnvironmentSettings):
     """What every service of ours reads."""
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
@@ -56,7 +57,8 @@ class ServiceSettings(EnvironmentSettings):
     )
     spool_dir: str = Field(default="var/spool", description="folder that keeps events while Redis is away")
     public_url: str = Field(
-        default="", description="address under which messengers reach this service, without a path"
+        default="",
+        description="address under which messengers and clients reach this service, without a path",
     )
     watch_seconds: float = Field(
         default=60.0, gt=0, description="how often each account's subscription and session are looked at"

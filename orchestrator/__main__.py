@@ -10,6 +10,7 @@ from core.clock import SystemClock
 from core.connections import redis_client
 from core.keys import Keys
 from core.mcp_fixtures import fixtures_of
+from core.oauth import tokens_of
 from core.observability import configure_logging
 from core.registry import service
 from core.serve import serve, serve_stdio, stdio_wanted
@@ -60,6 +61,7 @@ def _parts(common: ServiceSettings, own: OrchestratorSettings, *, loops: bool = 
         lifespan=lifespan,
         profile=common.mcp_profile,
         state_keys=state_keys(common.mcp_state_keys, common.api_keys),
+        tokens=tokens_of(common, common.public_url, SystemClock()),
         fixtures=fixtures_of(common.mcp_fixtures),
     )
 

@@ -45,6 +45,7 @@ PROMISES: dict[str, str] = {
     "untrusted": "Others' words are marked, cleaned and cut for models, and forge no error or log line.",
     "modes": "A key that only reads changes nothing, at any door; what a guarded one must confirm waits.",
     "scopes": "A key does what its scopes allow, at any door, and is shown nothing else.",
+    "oauth": "A valid token that the issuer made for us opens what it says; no other opens anything.",
     "no-secrets": "No secret stands in a log line, an error or a status.",
     "bad-input": "Bad input at any door gets a clear answer, and what was readable is kept.",
     "profiles": "A model is shown a dozen tools or fewer; who asks for another is told where it is.",

@@ -73,6 +73,15 @@ async def serving(
         yield client
 
 
+async def test_a_channel_takes_tokens_for_its_public_address(redis_url: str, tmp_path: Path) -> None:
+    oauth = {"oauth_issuer": "https://auth.example.org", "public_url": "https://avito.example.org"}
+    async with serving(Fetching(), redis_url, tmp_path, **oauth) as client:
+        refused = await client.get("/info")
+
+    where = 'resource_metadata="https://avito.example.org/.well-known/oauth-protected-resource/mcp"'
+    assert refused.headers["www-authenticate"] == f"Bearer {where}"
+
+
 async def test_a_vendor_that_fetches_files_gets_the_bytes_from_us(redis_url: str, tmp_path: Path) -> None:
     channel = Fetching()
     async with serving(channel, redis_url, tmp_path) as client:

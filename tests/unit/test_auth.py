@@ -15,8 +15,8 @@ from starlette.routing import Route
 from core.auth import (
     ALL_SCOPES,
     ApiKeyAsBearer,
+    FoundCaller,
     KeyRing,
-    KeyVerifier,
     RequireKey,
     current_caller,
     hmac_ok,
@@ -175,11 +175,15 @@ async def test_without_a_valid_key_every_answer_is_the_same(headers: dict[str, s
 
 
 async def test_the_mcp_sdk_is_told_the_caller() -> None:
-    token = await KeyVerifier(RING).verify_token(AGENT)
+    assert await FoundCaller().verify_token(AGENT) is None
+    now = current_caller.set(RING.caller(AGENT))
+    try:
+        token = await FoundCaller().verify_token(AGENT)
+    finally:
+        current_caller.reset(now)
 
     assert token is not None
-    assert token.client_id == "agent"
-    assert await KeyVerifier(RING).verify_token("wrong") is None
+    assert (token.client_id, token.scopes) == ("agent", ["answer", "manage", "read", "send"])
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
 """Settings are complete or the process does not start, and the whole list of mistakes is told at once."""
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
+from core.clock import SystemClock
+from core.oauth import tokens_of
 from core.settings import ServiceSettings, load, load_one, secret_texts
 from mcp_avito.settings import AvitoSettings
+from orchestrator.__main__ import _parts
 from orchestrator.settings import OrchestratorSettings, parse_commands, parse_windows
 
 GOOD = {
@@ -135,3 +140,70 @@ def test_every_wrong_window_is_named_at_once(
 def test_commands_that_close_a_turn_are_read(text: str, commands: tuple[str, ...]) -> None:
     """With and without the slash, in any case."""
     assert parse_commands(text) == commands
+
+
+OAUTH = {"OAUTH_ISSUER": "https://auth.example.org", "PUBLIC_URL": "https://hub.example.org"}
+
+
+@pytest.mark.parametrize("missing", OAUTH)
+def test_without_an_issuer_or_an_address_there_are_only_keys(
+    environment: pytest.MonkeyPatch, missing: str
+) -> None:
+    """A token is made for an address; a service that nobody is told of has keys."""
+    for name, value in {**OAUTH, missing: ""}.items():
+        environment.setenv(name, value)
+    common, _ = load(ServiceSettings, OrchestratorSettings)
+
+    assert tokens_of(common, common.public_url, SystemClock()) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "resource"),
+    [
+        ({}, "https://hub.example.org/mcp"),
+        ({"OAUTH_RESOURCE": "https://ai.example.org/hub/mcp"}, "https://ai.example.org/hub/mcp"),
+        ({"OAUTH_RESOURCE": "https://ai.example.org/mcp", "PUBLIC_URL": ""}, "https://ai.example.org/mcp"),
+    ],
+)
+async def test_the_resource_is_the_public_address_unless_it_is_named(
+    environment: pytest.MonkeyPatch, more: dict[str, str], resource: str
+) -> None:
+    """As the hub makes its parts."""
+    for name, value in {**OAUTH, **more}.items():
+        environment.setenv(name, value)
+    common, own = load(ServiceSettings, OrchestratorSettings)
+    tokens = _parts(common, own).tokens
+
+    assert tokens is not None
+    [found, _] = tokens.routes("Hub")
+    transport = httpx.ASGITransport(Starlette(routes=[found]))
+    async with httpx.AsyncClient(transport=transport, base_url="https://x") as http:
+        assert (await http.get(found.path)).json()["resource"] == resource
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("OAUTH_ISSUER", "http://auth.example.org", "OAUTH_ISSUER: Value error, must be an https address"),
+        ("OAUTH_ISSUER", "auth.example.org", "OAUTH_ISSUER: Value error, must be an https address"),
+        ("OAUTH_RESOURCE", "https://x.example.org/mcp#a", "OAUTH_RESOURCE: Value error"),
+        ("OAUTH_JWKS_URL", "http://keycloak/keys", "OAUTH_JWKS_URL: Value error"),
+        ("OAUTH_SCOPES", "chats=write", "OAUTH_SCOPES: Value error, 'chats=write' must be theirs=ours+ours"),
+        ("OAUTH_SCOPES", "read", "OAUTH_SCOPES: Value error"),
+        ("OAUTH_SCOPES", "a b=read", "OAUTH_SCOPES: Value error"),
+        ("OAUTH_MODE", "safe", "OAUTH_MODE: Input should be 'read_only', 'guarded' or 'full'"),
+        ("OAUTH_OPERATOR", "roles", "OAUTH_OPERATOR: Value error, must be claim=value"),
+        ("OAUTH_REQUIRE", "=acme", "OAUTH_REQUIRE: Value error, must be claim=value"),
+    ],
+)
+def test_wrong_words_about_tokens_stop_the_start(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, told: str
+) -> None:
+    """Each is a door that would stand open, or never open."""
+    for given, written in {**OAUTH, name: value}.items():
+        environment.setenv(given, written)
+
+    with pytest.raises(SystemExit):
+        load(ServiceSettings, OrchestratorSettings)
+
+    assert told in capsys.readouterr().err
