@@ -52,8 +52,8 @@ def host(chromium: "Browser", system: System) -> Iterator[Callable[..., "Inbox"]
     made: list[Inbox] = []
     with ExitStack() as stack:
 
-        def open_host(key: str = "operator", **options: object) -> "Inbox":
-            window = stack.enter_context(chromium.new_context(**options))  # type: ignore[arg-type]  # viewport and such
+        def open_host(key: str = "operator", **options: Any) -> "Inbox":
+            window = stack.enter_context(chromium.new_context(**options))
             url = f"{system.url('orchestrator')}/mcp"
             made.append(stack.enter_context(hosted(window.new_page(), url, system.keys[key])))
             return made[-1]
