@@ -109,10 +109,8 @@ class BulkDesk:
         cancel = f"{one}/cancel"
         return [
             Operation("send_bulk", "Send to many", "POST", "/api/bulks", send, "bulk"),
-            Operation("get_bulk", "See how far a bulk is", "GET", one, self._get, "status", tool=False),
-            Operation(
-                "cancel_bulk", "Stop a bulk", "POST", cancel, self._cancel, "change", tool=False, needs="send"
-            ),
+            Operation("get_bulk", "See how far a bulk is", "GET", one, self._get, "status"),
+            Operation("cancel_bulk", "Stop a bulk", "POST", cancel, self._cancel, "change", needs="send"),
         ]
 
     async def _send(self, given: BulkArguments) -> BulkProgress:
@@ -129,7 +127,7 @@ class BulkDesk:
         return await self._followed(bulk.id, given.wait_seconds)
 
     async def _get(self, bulk_id: BulkArgument, wait_seconds: WaitArgument = 0) -> BulkProgress:
-        """See how far a bulk is: messages by state, when it began, how long it will take."""
+        """See how far a bulk is, when you sent one: messages by state, and how long it will take."""
         return await self._followed(_id(bulk_id), wait_seconds)
 
     async def _followed(self, bulk_id: UUID, seconds: float) -> BulkProgress:
@@ -149,7 +147,7 @@ class BulkDesk:
                 await asyncio.wait_for(self._stopping.wait(), min(left, _LOOK_SECONDS))
 
     async def _cancel(self, bulk_id: BulkArgument) -> BulkProgress:
-        """Send nothing more of a bulk; what has begun goes its way. For whoever began it, and operators."""
+        """Send nothing more of a bulk that you began, when it should stop; what has begun goes its way."""
         asked = _id(bulk_id)
         bulk = await bulks.get_bulk(self._pool, asked)
         if bulk is not None and bulk.asked_by != _caller():

@@ -4,10 +4,12 @@ import json
 import signal
 import subprocess
 import sys
+from typing import Literal
 
 import pytest
 from mcp import Client, StdioServerParameters
 
+from tests.e2e.agent import shown
 from tests.e2e.mcp_calls import call, lease, turn_of
 from tests.system import System
 
@@ -33,6 +35,34 @@ async def test_the_hub_serves_its_tools_over_stdio_beside_the_running_one(
 
     assert turn["messages"][0]["text_untrusted"] == "Здравствуйте"
     assert answer["status"] == "queued"
+
+
+@pytest.mark.promise("progress")
+@pytest.mark.parametrize("age", ["auto", "legacy"])
+async def test_the_hub_tells_how_far_a_bulk_is(
+    system: System, customer: str, age: Literal["auto", "legacy"]
+) -> None:
+    """Until the running hub has sent the last of it."""
+    chat = system.write(customer, text="Есть скидки?")["chat_id"]
+    told: list[tuple[float, float | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total))
+
+    every_tool = {**system.environment("orchestrator"), "MCP_PROFILE": "all"}
+    parameters = StdioServerParameters(
+        command=sys.executable, args=_arguments("orchestrator"), env=every_tool
+    )
+    async with Client(parameters, mode=age) as hub:
+        await call(hub, "skip_turn", **lease(await turn_of(hub, customer)))
+        given = {"channel": "avito", "chat_ids": [chat], "text": "Скидка 10 %", "wait_seconds": 50}
+        answer = await hub.call_tool("send_bulk", given, progress_callback=hear)
+        bulk_id = (answer.structured_content or {})["bulk_id"]
+        later = await call(hub, "get_bulk", bulk_id=bulk_id)
+
+    assert told[-1] == (1, 1)
+    assert (later["status"], later["total"]) == ("finished", 1)
+    assert shown(system, customer, 1) == ["Скидка 10 %"]
 
 
 @pytest.mark.promise("modes")
