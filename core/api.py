@@ -22,6 +22,8 @@ from core.problems import PROBLEM_SCHEMA, from_channel_error, from_validation_er
 
 BODY_LIMIT = 70 * 1024 * 1024  # a file of 50 MB in base64 and its envelope
 
+_KEY = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+_TOKEN = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
@@ -141,9 +143,17 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 def openapi_document(
-    title: str, version: str, operations: Sequence[Operation], extra: dict[str, Any] | None = None
+    title: str,
+    version: str,
+    operations: Sequence[Operation],
+    extra: dict[str, Any] | None = None,
+    *,
+    tokens: bool = False,
 ) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of a service; `extra` holds further path items (webhooks, health)."""
+    """The OpenAPI 3.1 document of a service; `extra` holds further path items (webhooks, health).
+
+    `tokens`: access tokens open what keys do.
+    """
     schemas: dict[str, Any] = {"Problem": PROBLEM_SCHEMA}
     paths: dict[str, Any] = {}
     for operation in operations:
@@ -155,9 +165,9 @@ def openapi_document(
         "paths": paths | (extra or {}),
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            "securitySchemes": _KEY | (_TOKEN if tokens else {}),
         },
-        "security": [{"key": []}],
+        "security": [{name: []} for name in _KEY | (_TOKEN if tokens else {})],
     }
 
 

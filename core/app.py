@@ -28,6 +28,7 @@ from core.operations import Operation
 from core.permission import (
     LOOKING,
     Confirm,
+    LookersOnly,
     PermittingServer,
     lookers_only,
     permitting,
@@ -56,7 +57,7 @@ class ServiceParts:
 
     `health` answers within milliseconds whatever the vendor does; `info` may look further. `lifespan` opens
     and closes every connection and loop of the process. `on_stop` hears that the process was told to end:
-    what waits long should not hold it up. `public_routes` are open, `closed_routes` need a key.
+    what waits long should not hold it up. `public_routes` are open, `closed_routes` need a key that may read.
     `resource_bus` tells who watches `resources` of changes, over all replicas. `state_keys` seal what a
     client carries between the rounds of a call; without them only this process can open it. `confirm` is
     asked before a guarded caller does what cannot be taken back. `tokens` open what the keys do; None: keys
@@ -185,9 +186,8 @@ def _closed(app: asgi.ASGIApp, parts: ServiceParts, needs: Needs) -> asgi.ASGIAp
 
 
 def _routes(parts: ServiceParts) -> list[BaseRoute]:
-    document = openapi_document(
-        parts.title, VERSION, parts.operations, {**_own_paths(), **parts.openapi_extra}
-    )
+    extra, tokens = {**_own_paths(), **parts.openapi_extra}, parts.tokens is not None
+    document = openapi_document(parts.title, VERSION, parts.operations, extra, tokens=tokens)
 
     async def metrics(_: Request) -> Response:
         body, content_type = parts.metrics.exposition()
@@ -196,16 +196,22 @@ def _routes(parts: ServiceParts) -> list[BaseRoute]:
     async def openapi(_: Request) -> Response:
         return JSONResponse(document)
 
+    scopes = {one.name: one.scope for one in parts.operations}
     guarded = [
         *api_routes(parts.operations, parts.metrics),
         Route("/info", json_endpoint(parts.info)),
         Route("/metrics", metrics),
-        *parts.closed_routes,
     ]
-    scopes = {one.name: one.scope for one in parts.operations}
     for route in guarded:
         route.app = _closed(route.app, parts, _always(scopes.get(route.name)))
-    return [Route("/health", json_endpoint(parts.health)), Route("/openapi.json", openapi), *guarded]
+    for route in parts.closed_routes:
+        route.app = _closed(LookersOnly(route.app), parts, _always("read"))
+    return [
+        Route("/health", json_endpoint(parts.health)),
+        Route("/openapi.json", openapi),
+        *guarded,
+        *parts.closed_routes,
+    ]
 
 
 def _own_paths() -> dict[str, Any]:

@@ -13,10 +13,12 @@ from mcp import MCPError
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.types import INVALID_REQUEST, Resource, ResourceTemplate, Tool
+from starlette import types as asgi
 
 from core.auth import Caller, caller_now
 from core.errors import NotPermitted
 from core.operations import READING, Operation, Risk
+from core.problems import from_channel_error
 from core.resources import ResourceOf
 
 #: What a guarded caller confirms first.
@@ -78,6 +80,19 @@ async def lookers_only(ctx: ServerRequestContext[Any, Any], call_next: CallNext)
     if ctx.method in LOOKING and (why := _lacks(caller_now(), "read", ctx.method)):
         raise MCPError(INVALID_REQUEST, str(NotPermitted(why)))
     return await call_next(ctx)
+
+
+class LookersOnly:
+    """ASGI, inside of RequireKey: a route that is no operation and shows what is kept."""
+
+    def __init__(self, app: asgi.ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        if why := _lacks(caller_now(), "read", scope["path"]):
+            await from_channel_error(NotPermitted(why))(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class PermittingServer(MCPServer):

@@ -22,10 +22,16 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from mcp.types import TextContent
 from pydantic import AnyUrl, BaseModel, SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from core.app import ServiceParts, build_app
 from core.auth import KeyRing, caller_now
 from core.clock import SystemClock
+from core.errors import IssuerAway
+from core.issuer_keys import fetch_json
 from core.oauth import tokens_of
 from core.oauth_settings import OAuthSettings
 from core.observability import Metrics
@@ -391,7 +397,10 @@ async def test_metadata_says_which_server_to_go_to_and_which_scopes_there_are() 
     async with house() as at:
         found = await at.get("/.well-known/oauth-protected-resource/mcp")
         without_path = await at.get("/.well-known/oauth-protected-resource")
+        document = (await at.get("/openapi.json")).json()
 
+    assert document["security"] == [{"key": []}, {"token": []}]
+    assert document["components"]["securitySchemes"]["token"]["bearerFormat"] == "JWT"
     assert found.json() == without_path.json()
     assert found.json() == {
         "resource": at.resource,
@@ -432,6 +441,32 @@ async def test_the_keys_of_the_issuer_are_asked_for_once() -> None:
             assert (await at.get("/api/look", at.signed())).status_code == 200
 
         assert at.issuer.asked == ["metadata", "jwks"]
+
+
+@pytest.mark.promise("oauth")
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Response(status_code=302, headers={"location": "/good"}), "HTTPStatusError"),
+        (Response("x", status_code=500), "HTTPStatusError"),
+        (Response("no JSON"), "UnreadableJSON"),
+        (Response("[" * 5000), "cannot be read"),
+        (Response("[]"), "is no JSON object"),
+        (Response(b" " * 600_000 + b"{}"), "is too large"),
+    ],
+)
+async def test_what_is_no_plain_answer_of_the_issuer_is_not_read(answer: Response, why: str) -> None:
+    async def answered(_: Request) -> Response:
+        return answer
+
+    async def good(_: Request) -> Response:
+        return JSONResponse({"keys": []})
+
+    app = Starlette(routes=[Route("/keys", answered), Route("/good", good)])
+    async with served(app) as url:
+        with pytest.raises(IssuerAway, match=why):
+            await fetch_json(f"{url}/keys")
+        assert await fetch_json(f"{url}/good") == {"keys": []}
 
 
 @pytest.mark.promise("oauth")

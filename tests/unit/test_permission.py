@@ -13,6 +13,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import TextContent
 from pydantic import BaseModel, Field, SecretStr
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from core.app import ServiceParts, build_app, build_server
 from core.auth import Caller, KeyRing, current_caller
@@ -63,6 +66,7 @@ class Shop:
             info=self._nothing,
             lifespan=self._lifespan,
             resources=[ResourceOf(f"shop://{one.name}", one) for one in self.operations if one.name in READS],
+            closed_routes=[Route("/api/stream", self._stream)],
             confirm=self._confirm,
         )
         self.app: Starlette = build_app(self.parts)
@@ -79,6 +83,9 @@ class Shop:
         self.asked.append((caller.name, operation.name, dict(given)))
         if given["times"] > 1:
             raise Rejected("Not so often.")
+
+    async def _stream(self, _: Request) -> Response:
+        return Response("what is kept")
 
     async def _nothing(self) -> Mapping[str, Any]:
         return {}
@@ -179,6 +186,17 @@ async def test_who_may_not_look_may_not_watch(shop: Shop) -> None:
         with pytest.raises(MCPError, match="forbidden: subscriptions/listen needs the scope read"):
             async with asyncio.timeout(10), model.listen(resource_subscriptions=["shop://read"]):
                 pass
+
+
+@pytest.mark.promise("scopes")
+@pytest.mark.parametrize("named", MAY)
+async def test_a_route_beside_the_operations_is_for_those_who_may_look(shop: Shop, named: str) -> None:
+    async with shop.rest(named) as http:
+        answer = await http.get("/api/stream")
+
+    may = "read" in MAY[named]
+    assert answer.status_code == (200 if may else 403)
+    assert ("what is kept" in answer.text) is may
 
 
 @pytest.mark.promise("modes")
