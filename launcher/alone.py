@@ -11,20 +11,33 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from core.registry import Service
+from core.registry import CHANNELS, Service
+from core.settings import load_one
 from launcher.binaries import redis_server
 from launcher.errors import LauncherError
 from launcher.keyring import open_keyring
 from launcher.ports import free_port, is_free
 from launcher.redis_engine import RedisEngine
-from launcher.settings import LauncherSettings
+from launcher.settings import LauncherSettings, environment
 from launcher.signals import Interrupted, interruptible
 from launcher.state_folder import make_state_folder
 from launcher.state_lock import StateLock
 from launcher.vendors import vendor_of
 
+#: A bundle is not installed: its packages lie in a folder that the client chose.
+_OURS = Path(__file__).parents[1]
 _MOST_AT_ONCE = 9
 _PATIENCE = 5.0
+
+
+def main(name: str) -> int:
+    """The channel of that name; its exit code, or that of a LauncherError, which is told."""
+    [channel] = [one for one in CHANNELS if one.channel == name]
+    try:
+        return serve_alone(channel, load_one(LauncherSettings), environment())
+    except LauncherError as error:
+        sys.stderr.write(f"eldoleado: {error}\n")
+        return error.exit_code
 
 
 def serve_alone(channel: Service, settings: LauncherSettings, environ: Mapping[str, str]) -> int:
@@ -89,7 +102,8 @@ def _redis(settings: LauncherSettings, folder: Path, port: int, down: ExitStack)
 
 def _served(channel: Service, environment: Mapping[str, str], down: ExitStack) -> int:
     command = [sys.executable, "-m", channel.package, "--stdio"]
-    process = subprocess.Popen(command, env=dict(environment))  # noqa: S603  # one of ours
+    found = {**environment, "PYTHONPATH": str(_OURS)}
+    process = subprocess.Popen(command, env=found)  # noqa: S603  # one of ours
     down.callback(_stop, process)
     return process.wait()
 

@@ -20,6 +20,7 @@ PACKAGES = (
     "orchestrator",
     "sandbox",
     "launcher",
+    "publish",
     "examples",
     "evals",
 )

@@ -1,0 +1,1 @@
+"""What `python -m publish` makes: bundles and server.json."""
