@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -21,6 +21,7 @@ from core.background import running
 from core.channel import Channel, ListsChats, NamesChats
 from core.channel_operations import Account, ChannelOperations, capabilities_of
 from core.clock import SystemClock
+from core.confirmation import Confirmations, OnceInRedis
 from core.connections import redis_client
 from core.deadletters import DeadLetters
 from core.echoes import Echoes
@@ -52,6 +53,7 @@ from core.tokens import TokenStores
 from core.vendor_settings import VendorSettings
 from core.watchdog import Watchdog
 from core.webhook import webhook_routes
+from core.wrote_first import WroteFirst
 
 _FETCH_SECONDS = 20.0
 _SUBSCRIBING_MS = 3_000
@@ -138,6 +140,10 @@ class _Wiring(Generic[S, C]):
         return Accounts(self._accounts).own_name(account)
 
     @property
+    def _seals(self) -> Sequence[bytes]:
+        return state_keys(self._made.settings.mcp_state_keys, self._made.settings.api_keys)
+
+    @property
     def _fetch(self) -> MediaFetcher:
         media = next(iter(self._channels.values())).capabilities.media
         return MediaFetcher(self._media, media, allow_hosts=frozenset(self._made.fetch_from))
@@ -178,18 +184,21 @@ class _Wiring(Generic[S, C]):
             resource_bus=self._bus,
             profile=made.settings.mcp_profile,
             core_tools=CHANNEL_CORE,
-            state_keys=state_keys(made.settings.mcp_state_keys, made.settings.api_keys),
+            state_keys=self._seals,
+            confirm=Confirmations(name, self._seals, SystemClock(), OnceInRedis(self._redis, self._keys)),
             tokens=tokens_of(made.settings, made.settings.public_url, SystemClock()),
             fixtures=fixtures_of(made.settings.mcp_fixtures),
         )
 
     def _guarded(self, operation: Operation) -> Operation:
         """What speaks to a customer and passes by the senders is refused to the AI during a pause."""
+        known = Accounts(self._accounts)
+        if operation.risk == "send":
+            operation = replace(operation, answers=WroteFirst(known, self._remembered))
         says = operation.risk in SPEAKING and operation.name not in SENT_WITH_CARE
         if not says and operation.name != "edit_message":
             return operation
-        names = Accounts(self._accounts).name
-        return self._pauses.guarding(self._made.service.channel, operation, names)
+        return self._pauses.guarding(self._made.service.channel, operation, known.name)
 
     def _replays(self) -> LetterReplays:
         return LetterReplays(self._channels, self._inbox, self._dead, self._afterwards)

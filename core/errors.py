@@ -5,7 +5,9 @@ ChannelError
 ├── PlanRequired         the account's plan lacks the API; final until the owner pays
 ├── SessionLost          the account is logged out at the vendor; final until the owner logs in
 ├── Forbidden            the credentials are right, the right is missing
-│   └── NotPermitted     the caller's key does not allow it: nothing was done
+│   ├── NotPermitted     the caller's key does not allow it: nothing was done
+│   ├── ConfirmationRequired  a guarded caller must ask first: nothing was done
+│   └── Declined         a person was asked, and said no: nothing was done
 ├── NotFound             no such chat, message or account
 ├── PeerUnreachable      the customer blocked us, never wrote, or has no such messenger
 ├── WindowClosed         the vendor lets us answer for some time only, and it is over
@@ -33,34 +35,14 @@ by code; docs/errors.md is made of it.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
+from core.error_kinds import REFUSALS, ErrorKind
 from core.untrusted import one_line
 
 LONGEST_DETAIL = 1_000
 Reaction = Literal["repeat", "look_first", "stop_account", "stop_chat", "change_content", "leave", "report"]
-
-
-class ErrorKind(NamedTuple):
-    """What a caller may count on whenever it meets a code. `says`: when it is given."""
-
-    code: str
-    status: int
-    retryable: bool
-    what_to_do: str
-    says: str
-
-    def members(self, retry_after: float | None = None) -> dict[str, Any]:
-        """The four members by which a program goes on; no retry_after when there is nothing to wait for."""
-        waits = {} if retry_after is None else {"retry_after": retry_after}
-        return {"code": self.code, "retryable": self.retryable, **waits, "what_to_do": self.what_to_do}
-
-    def text(self, fact: str, retry_after: float | None = None) -> str:
-        """The same for a model: `code: fact. next step.` and whether and when to repeat."""
-        stop = "" if fact[-1:] in ".!?…" else "."
-        wait = f" retry_after: {retry_after:.0f} s." if retry_after else ""
-        repeat = "yes" if self.retryable else "no"
-        return f"{self.code}: {fact}{stop} {self.what_to_do} retryable: {repeat}.{wait}"
 
 
 class ChannelError(Exception):
@@ -71,6 +53,8 @@ class ChannelError(Exception):
     retryable: ClassVar[bool] = False
     reaction: ClassVar[Reaction] = "report"
     what_to_do: ClassVar[str] = "Look at the service's log."
+    #: Further members of the error, for programs.
+    beside: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, detail: str = "", *, channel: str = "", retry_after: float | None = None) -> None:
         self.detail = one_line(detail or self.__doc__ or "", LONGEST_DETAIL)
@@ -127,6 +111,28 @@ class NotPermitted(Forbidden):
 
     reaction = "leave"
     what_to_do = "Nothing was done. Ask the owner for a key that may do this; repeating does not help."
+
+
+class ConfirmationRequired(Forbidden):
+    """A guarded key does this only after a yes."""
+
+    code = "confirmation_required"
+    reaction = "leave"
+    #: RFC 6585: a condition of the request is missing, and the answer says how to send it again.
+    status = 428
+    what_to_do = "Show a person what would be done; after a clear yes call the same again with confirm_token."
+
+    def __init__(self, detail: str = "", *, confirm_token: str = "") -> None:
+        super().__init__(f"{detail} confirm_token: {confirm_token}")
+        self.beside = {"confirm_token": confirm_token}
+
+
+class Declined(Forbidden):
+    """A person was asked, and said no."""
+
+    code = "declined"
+    reaction = "leave"
+    what_to_do = "Nothing was done. Do not ask for the same again; find out what they want instead."
 
 
 class NotFound(ChannelError):
@@ -288,102 +294,7 @@ def _with_a_code(cls: type[ChannelError]) -> Iterator[type[ChannelError]]:
 
 _BY_CODE: dict[str, type[ChannelError]] = {cls.code: cls for cls in _with_a_code(ChannelError)}
 
-_REFUSALS = (
-    ErrorKind(
-        "unauthorized",
-        401,
-        False,
-        "Send a valid key, as a bearer token or in X-API-Key.",
-        "No valid key, or no authentic delivery.",
-    ),
-    ErrorKind(
-        "origin_not_allowed",
-        403,
-        False,
-        "Let the owner of the form allow this site.",
-        "A page of another site posts to a form.",
-    ),
-    ErrorKind(
-        "method_not_allowed",
-        405,
-        False,
-        "Use the method that /openapi.json names.",
-        "The address is not for this method.",
-    ),
-    ErrorKind(
-        "caller_gone",
-        408,
-        True,
-        "Repeat it and wait for the answer.",
-        "The caller hung up before the answer.",
-    ),
-    ErrorKind(
-        "link_expired", 410, False, "Ask for a new link.", "The link was good for some time, and it is over."
-    ),
-    ErrorKind("too_large", 413, False, "Send less.", "The body is larger than this door takes."),
-    ErrorKind(
-        "not_json", 415, False, "Send JSON as application/json.", "A webhook's body is of another type."
-    ),
-    ErrorKind(
-        "unknown_content_type",
-        415,
-        False,
-        "Send JSON or a form.",
-        "A form's body is of a type that is not read.",
-    ),
-    ErrorKind("incomplete", 400, True, "Send the whole body again.", "The body ended early."),
-    ErrorKind("empty_body", 400, False, "Send a body.", "A webhook's body is empty."),
-    ErrorKind("unreadable_json", 400, False, "Send valid JSON.", "The body is not JSON."),
-    ErrorKind(
-        "unreadable_body", 400, False, "Send what the content type says.", "A form's body cannot be read."
-    ),
-    ErrorKind("invalid", 422, False, "Correct the named fields.", "A field is wrong, missing or unknown."),
-    ErrorKind(
-        "file_too_large",
-        502,
-        False,
-        "Open it in the messenger itself.",
-        "A messenger's file is larger than we pass on.",
-    ),
-    ErrorKind(
-        "too_many_readers",
-        503,
-        True,
-        "Wait as long as retry_after says, then connect again.",
-        "Too many read the events already.",
-    ),
-    ErrorKind(
-        "internal_error",
-        500,
-        False,
-        "Look whether it was done before you repeat it; report it with the service's log.",
-        "The service failed: a fault of this program.",
-    ),
-    ErrorKind("unknown_tool", 404, False, "Take a name from tools/list.", "There is no tool of this name."),
-    ErrorKind(
-        "not_in_profile",
-        404,
-        False,
-        "Set MCP_PROFILE=all at the service, or use the REST route.",
-        "The tool exists, but not in the profile that this server shows.",
-    ),
-    ErrorKind(
-        "invalid_arguments",
-        422,
-        False,
-        "Correct the named arguments and call again.",
-        "An argument is wrong, missing or unknown; nothing was done.",
-    ),
-    ErrorKind(
-        "response_too_large",
-        413,
-        False,
-        "Ask for a smaller limit or a narrower filter.",
-        "The answer is longer than a model should be shown.",
-    ),
-)
-
 #: Every error that a caller of any surface can meet, by code.
 ERRORS: Mapping[str, ErrorKind] = {
-    kind.code: kind for kind in (*(cls.kind() for cls in _BY_CODE.values()), *_REFUSALS)
+    kind.code: kind for kind in (*(cls.kind() for cls in _BY_CODE.values()), *REFUSALS)
 }

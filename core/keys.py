@@ -147,6 +147,10 @@ class Keys:
         """What became of a send with this idempotency key."""
         return f"{self.prefix}idem:{channel}:{account}:{key}"
 
+    def confirmed(self, mark: str) -> str:
+        """Set for each confirm_token that was used, until it would have expired."""
+        return f"{self.prefix}confirmed:{mark}"
+
     def chat_facts(self, channel: str, account: str, chat_id: str) -> str:
         """A chat's client and ad as the vendor told them, for a while."""
         return f"{self.prefix}facts:{channel}:{account}:{chat_id}"

@@ -38,6 +38,10 @@ _SCOPES: dict[Risk, Scope] = {
     "erase": "manage",
 }
 
+#: Whether the customer to whom a call would write has written first.
+Answers = Callable[[Mapping[str, Any]], Awaitable[bool]]
+#: What a person is to be asked before a call; "" for nothing.
+Question = Callable[[Mapping[str, Any]], Awaitable[str]]
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)
@@ -55,7 +59,8 @@ class Operation:
 
     `needs`: the scope that a caller must have, where it is not the usual one of the risk. `repeatable`: the
     same call twice does no more than once. `outside`: it reaches a messenger or shows words from outside.
-    None: as is usual for the risk.
+    None: as is usual for the risk. `answers`: of a send; None: nobody can tell. `question`: set by
+    core/permission.py.
     """
 
     name: str
@@ -68,6 +73,8 @@ class Operation:
     needs: Scope | None = None
     repeatable: bool | None = None
     outside: bool | None = None
+    answers: Answers | None = None
+    question: Question | None = None
 
     @property
     def scope(self) -> Scope:
@@ -106,9 +113,20 @@ class Operation:
             await ask(given)
             return await self.run(**given)
 
-        run.__signature__ = self.signature  # type: ignore[attr-defined]  # read by inspect
-        run.__doc__ = self.run.__doc__
-        return replace(self, run=run)
+        return self.carried_out_by(run)
+
+    def carried_out_by(
+        self, run: Callable[..., Awaitable[BaseModel]], *further: inspect.Parameter
+    ) -> "Operation":
+        """The same, called through `run`, which takes `further` arguments beside its own."""
+
+        async def call(**given: Any) -> BaseModel:
+            return await run(**given)
+
+        parameters = [*self.signature.parameters.values(), *further]
+        call.__signature__ = self.signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by inspect
+        call.__doc__ = self.run.__doc__
+        return replace(self, run=call)
 
     async def call(self, given: dict[str, Any]) -> BaseModel:
         """Validate `given` and run; pydantic.ValidationError names every wrong argument."""

@@ -2,30 +2,44 @@
 
 A caller's mode bounds what it may do to the world, its scopes name the work it may do (core/auth.py). The
 risk of an operation and the scope it needs stand with it (core/operations.py). Nobody is shown what
-they may not use.
+they may not use. What a guarded caller must have a yes for takes a confirm_token beside its own arguments.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 from mcp import MCPError
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.types import INVALID_REQUEST, Resource, ResourceTemplate, Tool
+from pydantic import BaseModel, Field
 from starlette import types as asgi
 
 from core.auth import Caller, caller_now
+from core.confirmation import has_agreed, question
 from core.errors import NotPermitted
 from core.operations import READING, Operation, Risk
 from core.problems import from_channel_error
 from core.resources import ResourceOf
 
-#: What a guarded caller confirms first.
+#: What a guarded caller confirms first; a send only where the customer has not written first.
 CONFIRMED: frozenset[Risk] = frozenset({"send", "bulk", "delete", "erase"})
 
-#: Asked before a guarded caller's operation of such a risk runs, with the checked arguments; raises to stop.
-Confirm = Callable[[Caller, Operation, Mapping[str, Any]], Awaitable[None]]
+#: Asked before a guarded caller's operation of such a risk runs, with the checked arguments and the
+#: confirm_token that came with them; raises to stop.
+Confirm = Callable[[Caller, Operation, Mapping[str, Any], str], Awaitable[None]]
+
+_TOKEN = inspect.Parameter(
+    "confirm_token",
+    inspect.Parameter.KEYWORD_ONLY,
+    default="",
+    annotation=Annotated[
+        str,
+        Field(max_length=100, description="From confirmation_required, after a yes", examples=["176.9f.x"]),
+    ],
+)
 
 #: Requests of MCP that show what is kept, beside the tools.
 LOOKING = frozenset(
@@ -39,7 +53,7 @@ LOOKING = frozenset(
 )
 
 
-async def unconfirmed(_: Caller, __: Operation, ___: Mapping[str, Any]) -> None:
+async def unconfirmed(_: Caller, __: Operation, ___: Mapping[str, Any], ____: str) -> None:
     """Guarded callers are not asked."""
 
 
@@ -59,15 +73,42 @@ def _lacks(caller: Caller, scope: str, what: str) -> str:
 
 def permitting(operation: Operation, confirm: Confirm) -> Operation:
     """The same operation; it runs for those who may use it."""
+    door = _Door(operation, confirm)
+    if confirm is unconfirmed or operation.risk not in CONFIRMED:
+        return operation.carried_out_by(door.run)
+    return replace(operation.carried_out_by(door.run, _TOKEN), question=door.question)
 
-    async def ask(given: Mapping[str, Any]) -> None:
+
+class _Door:
+    """Of one operation."""
+
+    def __init__(self, operation: Operation, confirm: Confirm) -> None:
+        self._operation = operation
+        self._confirm = confirm
+
+    async def run(self, *, confirm_token: str = "", **given: Any) -> BaseModel:
+        """Refuse it, have it confirmed, or carry it out."""
         caller = caller_now()
-        if why := refusal(caller, operation):
+        if why := refusal(caller, self._operation):
             raise NotPermitted(why)
-        if caller.mode == "guarded" and operation.risk in CONFIRMED:
-            await confirm(caller, operation, given)
+        if await self._waits(caller, given) and not has_agreed():
+            await self._confirm(caller, self._operation, given, confirm_token)
+        return await self._operation.run(**given)
 
-    return operation.preceded_by(ask)
+    async def question(self, given: Mapping[str, Any]) -> str:
+        """What a person is to be asked; a call that brings its token asks nothing."""
+        own = {name: value for name, value in given.items() if name != _TOKEN.name}
+        caller = caller_now()
+        if given[_TOKEN.name] or refusal(caller, self._operation) or not await self._waits(caller, own):
+            return ""
+        return question(self._operation, own)
+
+    async def _waits(self, caller: Caller, given: Mapping[str, Any]) -> bool:
+        """Whether this call needs a yes."""
+        risk, answers = self._operation.risk, self._operation.answers
+        if caller.mode != "guarded" or risk not in CONFIRMED:
+            return False
+        return risk != "send" or answers is None or not await answers(given)
 
 
 def permitting_resource(resource: ResourceOf, confirm: Confirm) -> ResourceOf:

@@ -38,6 +38,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "retryable": {"type": "boolean", "description": "whether the same request may be repeated as it is"},
         "retry_after": {"type": "number", "description": "seconds"},
         "what_to_do": {"type": "string"},
+        "confirm_token": {"type": "string", "description": "for the same request again, after a yes"},
     },
 }
 
@@ -80,7 +81,8 @@ def problem(
 
 def from_channel_error(error: ChannelError) -> Response:
     """What a channel's failure means to an HTTP client."""
-    told = {"what_to_do": error.what_to_do} | ({"channel": error.channel} if error.channel else {})
+    channel = {"channel": error.channel} if error.channel else {}
+    told = {"what_to_do": error.what_to_do} | channel | dict(error.beside)
     return problem(error.status, error.code, error.detail, retry_after=error.retry_after, extra=told)
 
 

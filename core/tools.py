@@ -3,7 +3,8 @@
 import difflib
 import inspect
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import structlog
@@ -13,7 +14,9 @@ from mcp.types import CallToolRequestParams, CallToolResult, TextContent
 from pydantic import BaseModel, ValidationError
 
 from core.auth import caller_now
-from core.errors import ERRORS, ChannelError, ErrorKind
+from core.elicitation import add_question, consenting
+from core.error_kinds import ErrorKind
+from core.errors import ERRORS, ChannelError
 from core.jsontext import without_surrogates, write_json
 from core.observability import Metrics
 from core.operations import READING, Operation
@@ -32,15 +35,17 @@ _TEXT_LIMITS = (TEXT_LIMIT, 1_000, 300)
 def as_tool(operation: Operation) -> Any:
     """The operation as the function that the SDK calls; an error that can be acted on is its answer."""
 
-    async def call(**arguments: Any) -> CallToolResult:
+    async def call(consent: Any = None, **arguments: Any) -> CallToolResult:
         try:
-            return _answer(await operation.run(**arguments))
+            with consenting(consent):
+                return _answer(await operation.run(**arguments))
         except ChannelError as error:
-            return _refused(error.kind(), error.detail, error.retry_after)
+            return _refused(error.kind(), error.detail, error.retry_after, error.beside)
 
     returned = Annotated[CallToolResult, operation.result]
     call.__name__ = operation.name
-    call.__signature__ = operation.signature.replace(return_annotation=returned)  # type: ignore[attr-defined]  # read by inspect
+    parameters = [*operation.signature.parameters.values(), *add_question(call, operation)]
+    call.__signature__ = inspect.Signature(parameters, return_annotation=returned)  # type: ignore[attr-defined]  # read by inspect
     return call
 
 
@@ -61,14 +66,19 @@ def answered(result: BaseModel) -> tuple[str, dict[str, Any]]:
     return text, shown
 
 
-def _refused(kind: ErrorKind, fact: str, retry_after: float | None = None) -> CallToolResult:
+def _refused(
+    kind: ErrorKind,
+    fact: str,
+    retry_after: float | None = None,
+    beside: Mapping[str, Any] = MappingProxyType({}),
+) -> CallToolResult:
     """An error as words for the model, and as members for programs.
 
     The members are no structured content: the TypeScript SDK's clients check that against the output schema,
     also in an error, and would show their own complaint instead.
     """
     text = without_surrogates(kind.text(fact, retry_after))
-    told = {ERROR_META: kind.members(retry_after)}
+    told = {ERROR_META: kind.members(retry_after) | dict(beside)}
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True, _meta=told)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from core.app import ServiceParts, build_app
 from core.auth import KeyRing
 from core.clock import SystemClock
+from core.confirmation import Confirmations, OnceInRedis
 from core.connections import redis_client
 from core.keys import Keys
 from core.mcp_fixtures import fixtures_of
@@ -56,11 +57,15 @@ def _parts(common: ServiceSettings, own: OrchestratorSettings, *, loops: bool = 
         async with redis, http, pool, orchestrator.running() if loops else orchestrator.answering():
             yield
 
+    parts = orchestrator.parts(KeyRing.parse(common.api_keys), allowed_hosts=common.allowed_hosts)
+    seals = state_keys(common.mcp_state_keys, common.api_keys)
+    once = OnceInRedis(redis, Keys(common.redis_prefix))
     return replace(
-        orchestrator.parts(KeyRing.parse(common.api_keys), allowed_hosts=common.allowed_hosts),
+        parts,
         lifespan=lifespan,
         profile=common.mcp_profile,
-        state_keys=state_keys(common.mcp_state_keys, common.api_keys),
+        state_keys=seals,
+        confirm=Confirmations(parts.name, seals, SystemClock(), once),
         tokens=tokens_of(common, common.public_url, SystemClock()),
         fixtures=fixtures_of(common.mcp_fixtures),
     )

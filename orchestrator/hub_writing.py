@@ -1,7 +1,9 @@
 """What agents say to customers: a reply to a turn, a message outside one, and what became of it."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, ValidationError
@@ -26,6 +28,7 @@ from orchestrator.store.outbound import OperatorSends
 from orchestrator.store.queries import sql
 from orchestrator.taken import TakenOver
 from orchestrator.ways import Way
+from orchestrator.when_away import database_errors
 
 _REPLY_AGAIN = (
     "Nothing was sent. Reply to all messages as they are now, with the lease_token given here; skip_turn "
@@ -50,8 +53,9 @@ class Writing:
     def operations(self) -> list[Operation]:
         """In the order in which an agent meets them."""
         send, delivery = asking(SendArguments, self.send), "/api/deliveries/{delivery_id}"
+        sending = Operation("send_message", "Send a message", "POST", "/api/messages/send", send, "send")
         return [
-            Operation("send_message", "Send a message", "POST", "/api/messages/send", send, "send"),
+            replace(sending, answers=self._wrote_first),
             Operation("get_delivery", "Look a delivery up", "GET", delivery, self.delivery, "status"),
         ]
 
@@ -171,6 +175,13 @@ class Writing:
             return Queued(status="duplicate", delivery_id=str(message.id))
         put_off = accepted.delivery.state == "scheduled"
         return Queued(status="scheduled" if put_off else "queued", delivery_id=str(message.id))
+
+    async def _wrote_first(self, given: Mapping[str, Any]) -> bool:
+        """Whether anything of the customer's is in the history of that chat."""
+        account = await self._accounts.account(given["channel"], given["account"])
+        with database_errors():
+            found = await self._pool.fetchval(sql("wrote_first"), given["channel"], account, given["chat_id"])
+        return bool(found)
 
     async def _way_of_chat(self, message: OutgoingMessage) -> Way | None:
         """Where the client of a chat can be reached that has no way back."""

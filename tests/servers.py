@@ -3,6 +3,7 @@
 import importlib
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from core.app import ServiceParts
 from core.auth import KeyRing
 from core.channel_service import ChannelService
 from core.clock import SystemClock
+from core.confirmation import Confirmations, OnceInRedis
 from core.connections import redis_client
 from core.ids import DEFAULT_ACCOUNT
 from core.keys import Keys
@@ -39,7 +41,9 @@ def hub() -> ServiceParts:
     made = Orchestrator(
         own, redis=redis, pool=new_pool(database), channels=channels, clock=SystemClock(), keys=Keys()
     )
-    return made.parts(KeyRing.parse(SecretStr(f"operator={KEY}")))
+    parts = made.parts(KeyRing.parse(SecretStr(f"operator={KEY}")))
+    once = OnceInRedis(redis, Keys())
+    return replace(parts, confirm=Confirmations(parts.name, [b"never used"], SystemClock(), once))
 
 
 def channel(service: Service) -> ServiceParts:

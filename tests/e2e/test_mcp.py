@@ -15,6 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from core.keys import Keys
 from core.profiles import CHANNEL_CORE
+from core.tools import ERROR_META
 from orchestrator.hub import HUB_CORE
 from tests.e2e.agent import delivered, shown
 from tests.e2e.mcp_calls import call, lease, text, turn_of
@@ -126,10 +127,13 @@ async def test_a_service_shows_its_core_unless_it_is_set_otherwise(system: Syste
 
 
 async def test_mistakes_of_a_model_are_answered_with_the_way_out(system: System) -> None:
-    """A misspelt argument does nothing; an unknown chat says where ids come from."""
+    """A misspelt argument does nothing; an unknown chat says where ids come from, once it is insisted on."""
+    nowhere = {"chat_id": "nowhere", "text": "x"}
     async with client(system, "mcp_avito") as avito:
         misspelt = await avito.call_tool("list_chats", {"limt": 3})
-        unknown = await avito.call_tool("send_message", {"chat_id": "nowhere", "text": "x"})
+        asked = await avito.call_tool("send_message", nowhere)
+        token = (asked.meta or {})[ERROR_META]["confirm_token"]
+        unknown = await avito.call_tool("send_message", {**nowhere, "confirm_token": token})
 
     assert misspelt.is_error
     assert "Did you mean 'limit'" in text(misspelt)

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import Any
 
 import httpx
 import httpx2
@@ -15,8 +17,10 @@ from starlette.applications import Starlette
 from core.app import build_app
 from core.auth import KeyRing
 from core.clock import SystemClock
+from core.confirmation import Confirmations, OnceInRedis
 from core.keys import Keys
 from core.serve import _Server
+from core.state_keys import state_keys
 from orchestrator.app import Orchestrator
 from orchestrator.channels import Channels
 from orchestrator.settings import OrchestratorSettings
@@ -24,7 +28,7 @@ from orchestrator.store.pool import new_pool
 from tests.integration.intake_fixture import connect
 from tests.system import _free_port
 
-KEY = "operator-key-0123456789"
+KEY, AGENT_KEY = "operator-key-0123456789", "agent-key-0123456789"
 
 
 class _Here(_Server):
@@ -59,31 +63,45 @@ async def _tick() -> None:
 
 
 @asynccontextmanager
-async def replica(redis_url: str, database_url: str, **settings: object) -> AsyncIterator[str]:
-    """A hub with its loops on these engines, whose database is migrated; its address."""
+async def replica(
+    redis_url: str, database_url: str, *, away: str = "", **settings: object
+) -> AsyncIterator[str]:
+    """A hub with its loops on these engines, whose database is migrated; its address.
+
+    `away`: a channel that it serves and that does not answer.
+    """
     given = {"database_url": database_url, "channel_api_key": "none", **settings}
     own = OrchestratorSettings.model_validate(given)
     async with connect(redis_url) as redis, new_pool(database_url) as pool, httpx.AsyncClient() as http:
+        channels = {away: "http://127.0.0.1:1"} if away else {}
         hub = Orchestrator(
-            own, redis=redis, pool=pool, channels=Channels({}, http), clock=SystemClock(), keys=Keys()
+            own,
+            redis=redis,
+            pool=pool,
+            channels=Channels(channels, http),
+            clock=SystemClock(),
+            keys=Keys(),
         )
-        parts = hub.parts(KeyRing.parse(SecretStr(f"operator={KEY}")))
+        parts = hub.parts(KeyRing.parse(SecretStr(f"operator={KEY},bot={AGENT_KEY}")))
+        seals = state_keys(SecretStr(""), SecretStr(KEY))
+        confirm = Confirmations(parts.name, seals, SystemClock(), OnceInRedis(redis, Keys()))
+        parts = replace(parts, state_keys=seals, confirm=confirm)
         async with served(build_app(parts)) as url:
             yield url
 
 
 @asynccontextmanager
-async def agent_of(url: str, *, age: str = "auto") -> AsyncIterator[Client]:
+async def agent_of(url: str, *, age: str = "auto", key: str = KEY, **more: Any) -> AsyncIterator[Client]:
     """An MCP client of this age."""
     async with (
-        httpx2.AsyncClient(headers={"Authorization": f"Bearer {KEY}"}, timeout=60) as http,
-        Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=age) as client,
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=60) as http,
+        Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=age, **more) as client,
     ):
         yield client
 
 
 @asynccontextmanager
-async def rest_of(url: str) -> AsyncIterator[httpx.AsyncClient]:
+async def rest_of(url: str, key: str = KEY) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the REST routes."""
-    async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": KEY}, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}, timeout=60) as http:
         yield http

@@ -17,7 +17,8 @@ from mcp.server.mcpserver import MCPServer
 from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel
 
-from core.errors import ERRORS, ChannelError, ErrorKind
+from core.error_kinds import ErrorKind
+from core.errors import ERRORS, ChannelError
 from core.observability import Metrics
 from core.operations import Operation
 from core.problems import from_channel_error, problem

@@ -79,7 +79,9 @@ class Shop:
 
         return Operation(name, name, "POST", f"/api/{name}", run, risk, **more)
 
-    async def _confirm(self, caller: Caller, operation: Operation, given: Mapping[str, Any]) -> None:
+    async def _confirm(
+        self, caller: Caller, operation: Operation, given: Mapping[str, Any], token: str
+    ) -> None:
         self.asked.append((caller.name, operation.name, dict(given)))
         if given["times"] > 1:
             raise Rejected("Not so often.")

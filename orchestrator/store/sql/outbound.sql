@@ -88,3 +88,10 @@ SET state = $2::text, error_code = $3, error_detail = $4, updated_at = $5::times
     given_up_at = CASE WHEN $7 AND $2::text = 'unknown' THEN $5::timestamptz END
 WHERE id = $1 AND state IN ('queued', 'sending', 'unknown', 'failed')
 RETURNING *
+
+-- name: wrote_first
+-- Whether anything of the customer's is in the history of a chat.
+SELECT EXISTS (
+    SELECT FROM messages_history
+    WHERE channel = $1 AND account = $2 AND external_chat_id = $3 AND sender = 'customer'
+)
