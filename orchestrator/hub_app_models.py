@@ -25,7 +25,11 @@ class InboxLine(BaseModel):
     turn_id: str = Field(default="", description="the turn to answer")
     taken_by: str = Field(default="", description="the agent that works on it now")
     paused: bool = Field(default=False, description="a person has it: the AI is silent there")
+    pause_cause: str = Field(
+        default="", description="hand_off: an agent gave it to a person; else a person took it"
+    )
     paused_by: str = ""
+    pause_reason_untrusted: str = ""
     paused_until: str = Field(default="", description="empty: until somebody resumes")
     last_sender: Sender = ""
     last_text_untrusted: str = ""

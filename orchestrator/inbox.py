@@ -10,7 +10,10 @@ from orchestrator.store.queries import sql
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """A case; `since` and `turn_id` are None when nobody waits, `taken_by` is "" when no agent is at work."""
+    """A case; `since` and `turn_id` are None when nobody waits, `taken_by` is "" when no agent is at work.
+
+    `pause_cause` is "" when the AI may write; `paused_by` is who handed off, or who took over.
+    """
 
     id: int
     client_id: int
@@ -24,8 +27,9 @@ class InboxRow:
     since: datetime | None
     turn_id: int | None
     taken_by: str
-    paused: bool
+    pause_cause: str
     paused_by: str
+    pause_reason: str
     paused_until: datetime | None
 
 

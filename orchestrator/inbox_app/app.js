@@ -82,7 +82,7 @@ function drawTalk() {
   at("with").replaceChildren(theirs(line.client_name_untrusted || t("no_name")));
   at("about").replaceChildren(`${about(line)} `, theirs(line.ad_title_untrusted));
   const wait = line.waiting_since ? t("waits", { time: since(line.waiting_since) }) : "";
-  at("state").textContent = [wait, whoHas(line)].filter(Boolean).join(" · ");
+  at("state").replaceChildren([wait, whoHas(line)].filter(Boolean).join(" · "), " ", theirs(line.pause_reason_untrusted));
   drawMessages();
   drawAnswer();
   drawDeeds();

@@ -35,8 +35,9 @@ function sync(parent, items, make) {
 function whoHas(line) {
   if (line.taken_by) return t("at_work", { agent: line.taken_by });
   if (!line.paused) return "";
-  const name = line.paused_by || t("a_person");
-  return line.paused_until ? t("has_until", { name, time: clock(line.paused_until) }) : t("has", { name });
+  const handed = line.pause_cause === "hand_off";
+  const words = t(handed ? "handed" : "has", { name: line.paused_by || t("a_person") });
+  return line.paused_until ? `${words} ${t("until", { time: clock(line.paused_until) })}` : words;
 }
 
 function about(line) {

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -59,7 +60,7 @@ class HubOfHost:
 class Inbox:
     """`complaints` are the page's errors; `blocked` is what the browser says a policy blocked."""
 
-    def __init__(self, page: Page, hub: HubOfHost, origins: tuple[str, str]) -> None:
+    def __init__(self, page: Page, hub: HubOfHost, origins: tuple[str, str], host: str) -> None:
         self.page = page
         self.hub = hub
         self.complaints: list[str] = []
@@ -69,7 +70,8 @@ class Inbox:
         page.set_default_timeout(SECONDS)
         page.expose_function("hub", hub.ask)
         page.add_init_script(f"window.SANDBOX = {origins[1]!r};")
-        page.goto(f"{origins[0]}/host.html")
+        page.goto(f"{origins[0]}/{host}.html")
+        page.wait_for_function("() => Boolean(window.show)")
 
     def show(self, appeal: str = "", **context: Any) -> None:
         """The model called show_inbox; the host shows its view."""
@@ -157,10 +159,11 @@ class Inbox:
 
 
 @contextmanager
-def hosted(page: Page, url: str, key: str) -> Iterator[Inbox]:
-    """A host that has opened nothing yet, with this key for the hub."""
-    with pages() as origins, start_blocking_portal() as portal:
-        yield Inbox(page, HubOfHost(portal, url, key), origins)
+def hosted(page: Page, url: str, key: str, *, packages: Path | None = None) -> Iterator[Inbox]:
+    """A host that has opened nothing yet, with this key for the hub; ours, or the published one of npm."""
+    with pages(packages) as origins, start_blocking_portal() as portal:
+        host = "published" if packages else "host"
+        yield Inbox(page, HubOfHost(portal, url, key), origins, host)
 
 
 def _plain(model: Any) -> Any:

@@ -52,10 +52,11 @@ def host(chromium: "Browser", system: System) -> Iterator[Callable[..., "Inbox"]
     made: list[Inbox] = []
     with ExitStack() as stack:
 
-        def open_host(key: str = "operator", **options: Any) -> "Inbox":
+        def open_host(key: str = "operator", *, packages: Path | None = None, **options: Any) -> "Inbox":
             window = stack.enter_context(chromium.new_context(**options))
             url = f"{system.url('orchestrator')}/mcp"
-            made.append(stack.enter_context(hosted(window.new_page(), url, system.keys[key])))
+            opened = hosted(window.new_page(), url, system.keys[key], packages=packages)
+            made.append(stack.enter_context(opened))
             return made[-1]
 
         yield open_host
@@ -102,6 +103,24 @@ def test_a_person_reads_who_waits_and_answers(
     inbox.says("3 500 ₽, приезжайте.")
     inbox.says("sent")
     inbox.says("operator has it until")
+
+
+def test_a_person_answers_in_the_host_that_is_published_for_hosts(
+    host: Callable[..., "Inbox"], system: System, customer: str
+) -> None:
+    """AppBridge of npm's ext-apps: `make conformance` puts it where `make browser` finds it."""
+    packages = Path(os.environ.get("ELDOLEADO_FOREIGN", "")).absolute() / "npm" / "node_modules"
+    if not (packages / "@modelcontextprotocol" / "ext-apps").is_dir():
+        pytest.skip("`make conformance` installs the published host, where there is a Node.js")
+    case = written(system, customer, "Сколько стоит экран?")
+    inbox = host(packages=packages)
+    inbox.show(case, theme="dark")
+    inbox.says("Сколько стоит экран?")
+    inbox.answer("3 500 ₽, приезжайте.")
+
+    inbox.says("Accepted for sending.")
+    assert shown(system, customer, 1) == ["3 500 ₽, приезжайте."]
+    assert inbox.brightness() < 60
 
 
 @pytest.mark.promise("inbox-once")
@@ -236,6 +255,7 @@ def test_a_person_takes_over_notes_gives_back_and_closes(
     inbox.show(case)
     inbox.does("Take over", "спор о цене")
     inbox.says("operator has it until")
+    inbox.says("спор о цене")
     inbox.does("Add a note", "просит скидку")
     inbox.says("просит скидку")
     inbox.does("Give back to the AI")
@@ -274,6 +294,7 @@ def test_an_agents_key_is_silent_once_a_person_has_the_conversation(
     inbox.does("Hand over to a person", "просит человека")
 
     inbox.says("A person has this conversation. An agent's key may not write here.")
+    inbox.says("agent handed it over: it waits for a person until")
     assert inbox.view.get_by_label("Your answer").is_hidden()
     assert inbox.deeds() == ["Add a note"]
 

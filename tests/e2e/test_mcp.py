@@ -165,3 +165,27 @@ async def test_a_model_sees_the_beginning_of_a_huge_text_and_that_it_was_cut(sys
     assert words.startswith("abя")
     assert words.endswith("characters in all]")
     assert len(words) < 5_000
+
+
+@pytest.mark.promise("inbox-app")
+@pytest.mark.parametrize("age", AGES)
+async def test_a_client_that_shows_no_apps_gets_the_inbox_as_text(
+    system: System, customer: str, age: Age
+) -> None:
+    """The same facts in the same words, and no tool that only the view needs."""
+    system.write(customer, text="Здравствуйте")
+    async with client(system, "orchestrator", age=age) as hub:
+        turn = await turn_of(hub, customer)
+        inbox = await call(hub, "show_inbox")
+        talk = await call(hub, "show_inbox", appeal_id=turn["appeal_id"])
+        tools = {tool.name for tool in (await hub.list_tools()).tools}
+        await call(hub, "skip_turn", **lease(turn))
+
+    [line] = [one for one in inbox["conversations"] if one["appeal_id"] == turn["appeal_id"]]
+    assert (line["turn_id"], line["taken_by"], line["last_text_untrusted"]) == (
+        turn["turn_id"],
+        "agent",
+        "Здравствуйте",
+    )
+    assert [one["text_untrusted"] for one in talk["messages"]] == ["Здравствуйте"]
+    assert not tools & {"pause", "resume"}

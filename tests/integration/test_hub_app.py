@@ -73,15 +73,26 @@ async def test_it_tells_which_agent_is_at_work_and_for_how_long_only(agents: Age
 async def test_it_tells_which_person_has_the_conversation_and_until_when(agents: Agents) -> None:
     await agents.customer("Цена?")
     place = {"channel": "avito", "chat_id": CHAT}
-    await agents.asked_by(ANNA, "pause", **place, minutes=10)
+    await agents.asked_by(ANNA, "pause", **place, minutes=10, reason="спор о цене")
 
     [line] = await lines(agents)
     await agents.pass_time(601)
     [later] = await lines(agents)
 
-    assert (line["paused"], line["paused_by"]) == (True, "anna")
+    assert (line["paused"], line["pause_cause"], line["paused_by"]) == (True, "command", "anna")
+    assert line["pause_reason_untrusted"] == "спор о цене"
     assert line["paused_until"].endswith("Z")
     assert (later["paused"], later["paused_by"], later["paused_until"]) == (False, "", "")
+
+
+async def test_what_an_agent_handed_over_waits_for_a_person(agents: Agents) -> None:
+    await agents.customer("Позовите человека")
+    await agents.call("hand_off", **lease(await agents.turn()), reason="просит человека")
+
+    [line] = await lines(agents)
+
+    assert (line["paused"], line["pause_cause"], line["status"]) == (True, "hand_off", "handed_off")
+    assert line["pause_reason_untrusted"] == "просит человека"
 
 
 async def test_a_case_that_is_closed_leaves_the_inbox_and_can_still_be_opened(agents: Agents) -> None:

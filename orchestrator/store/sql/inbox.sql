@@ -20,7 +20,8 @@ GROUP BY found.id ORDER BY min(found.since) NULLS LAST, max(found.updated_at) DE
 -- In the order of $1. Of several turns of a case the oldest is told: it comes before the others.
 SELECT a.id, a.client_id, coalesce(c.name, '') AS client_name, a.channel, a.account, a.external_chat_id, a.status,
     a.priority, coalesce(a.ad_title, '') AS ad_title, waits.since, waits.turn_id, coalesce(waits.taken_by, '') AS taken_by,
-    p.started_at IS NOT NULL AS paused, coalesce(p.paused_by, '') AS paused_by, p.until AS paused_until
+    coalesce(p.cause, '') AS pause_cause, coalesce(p.paused_by, '') AS paused_by, coalesce(p.reason, '') AS pause_reason,
+    p.until AS paused_until
 FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (id, place)
 JOIN appeals AS a ON a.id = asked.id
 JOIN clients AS c ON c.id = a.client_id
