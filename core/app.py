@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from core.api import api_routes, json_endpoint, openapi_document
 from core.apps import View, apps_of, for_views, metas_of, models_tools, used_by
 from core.auth import ApiKeyAsBearer, FoundCaller, KeyRing, RequireKey, Scope
-from core.completion import add_completion
+from core.completion import Completers, add_completion
 from core.listening import Listening
 from core.mcp_fixtures import Fixtures, no_fixtures
 from core.oauth import Tokens
@@ -37,6 +37,7 @@ from core.permission import (
 )
 from core.problems import problem
 from core.profiles import Profile, shown
+from core.prompts import PromptOf, add_prompts
 from core.resource_bus import ResourceBus
 from core.resources import ResourceOf, add_resources
 from core.step_up import Needs, StepUp
@@ -80,6 +81,7 @@ class ServiceParts:
     allowed_hosts: Sequence[str] = ()
     on_stop: Callable[[], None] = lambda: None
     resources: Sequence[ResourceOf] = ()
+    prompts: Sequence[PromptOf] = ()
     resource_bus: ResourceBus | None = None
     state_keys: Sequence[bytes] = ()
     confirm: Confirm = unconfirmed
@@ -100,6 +102,7 @@ def _permitting(parts: ServiceParts) -> ServiceParts:
         parts,
         operations=[permitting(one, parts.confirm) for one in parts.operations],
         resources=[permitting_resource(one, parts.confirm) for one in parts.resources],
+        prompts=[replace(one, shows=permitting_resource(one.shows, parts.confirm)) for one in parts.prompts],
     )
 
 
@@ -127,10 +130,16 @@ def _server(parts: ServiceParts) -> MCPServer:
         log_level="WARNING",
     )
     guard.let_pass(parts.fixtures(server))
-    server.knows([*operations, *(one.operation for one in parts.resources)])
+    server.knows([*operations, *(one.operation for one in parts.resources)], parts.prompts)
     add_resources(server, parts.resources, parts.metrics)
-    add_completion(server, {one.uri: one.completers for one in parts.resources}, parts.metrics)
+    add_prompts(server, parts.prompts, parts.metrics)
+    add_completion(server, _completed(parts), parts.metrics)
     return server
+
+
+def _completed(parts: ServiceParts) -> dict[str, Completers]:
+    templates = {one.uri: one.completers for one in parts.resources if one.placeholders}
+    return {**templates, **{one.name: one.completers for one in parts.prompts}}
 
 
 def build_app(parts: ServiceParts, *, mcp: bool = True) -> Starlette:

@@ -14,6 +14,7 @@ from mcp import MCPError
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.types import INVALID_REQUEST, Resource, ResourceTemplate, Tool
+from mcp.types import Prompt as McpPrompt
 from pydantic import BaseModel, Field
 from starlette import types as asgi
 
@@ -22,6 +23,7 @@ from core.confirmation import has_agreed, question
 from core.errors import NotPermitted
 from core.operations import READING, Operation, Risk
 from core.problems import from_channel_error
+from core.prompts import PromptOf
 from core.resources import ResourceOf
 
 #: What a guarded caller confirms first; a send only where the customer has not written first.
@@ -141,9 +143,10 @@ class PermittingServer(MCPServer):
 
     _known: Mapping[str, Operation] = {}
 
-    def knows(self, operations: Sequence[Operation]) -> None:
-        """The operations behind its tools and resources, which have their names."""
-        self._known = {operation.name: operation for operation in operations}
+    def knows(self, operations: Sequence[Operation], prompts: Sequence[PromptOf] = ()) -> None:
+        """The operations behind its tools and resources, which have their names, and behind its prompts."""
+        shown = {prompt.name: prompt.shows.operation for prompt in prompts}
+        self._known = {operation.name: operation for operation in operations} | shown
 
     async def list_tools(self) -> list[Tool]:
         """Called by the SDK for every tools/list."""
@@ -156,6 +159,10 @@ class PermittingServer(MCPServer):
     async def list_resource_templates(self) -> list[ResourceTemplate]:
         """Called by the SDK for every resources/templates/list."""
         return [one for one in await super().list_resource_templates() if self._shows(one.name)]
+
+    async def list_prompts(self) -> list[McpPrompt]:
+        """Called by the SDK for every prompts/list."""
+        return [one for one in await super().list_prompts() if self._shows(one.name)]
 
     def _shows(self, name: str) -> bool:
         operation = self._known.get(name)

@@ -61,13 +61,20 @@ def add_resources(server: MCPServer, resources: Sequence[ResourceOf], metrics: M
             server.add_resource(FunctionResource.from_function(read, one.uri, title=title, mime_type=MIME))
 
 
+async def text_of(resource: ResourceOf, given: Mapping[str, Any]) -> str:
+    """What it says, with these in its places. Raises ValidationError, ChannelError."""
+    arguments = {resource.arguments.get(name, name): value for name, value in given.items()}
+    text, _ = answered(await resource.operation.call(arguments))
+    return text
+
+
 def _reader(resource: ResourceOf, metrics: Metrics) -> Callable[..., Any]:
     operation = resource.operation
 
     async def read(**given: Any) -> str:
         outcome = "error"
         try:
-            text, _ = answered(await operation.call(_named(resource, given)))
+            text = await text_of(resource, given)
             outcome = "ok"
         except NotFound as error:
             raise ResourceNotFoundError(_said(error)) from error
@@ -90,10 +97,6 @@ def _reader(resource: ResourceOf, metrics: Metrics) -> Callable[..., Any]:
 
 def _said(error: ChannelError) -> str:
     return error.kind().text(error.detail, error.retry_after)
-
-
-def _named(resource: ResourceOf, given: Mapping[str, Any]) -> dict[str, Any]:
-    return {resource.arguments.get(name, name): value for name, value in given.items()}
 
 
 def _complaint(resource: ResourceOf, error: ValidationError) -> str:

@@ -21,6 +21,7 @@ from core.letter_search import LetterSearch
 from core.messages import IncomingMessage
 from core.observability import Metrics
 from core.pauses import Pauses
+from core.resources import ResourceOf
 from core.settings import secret_texts
 from orchestrator.channels import Channels
 from orchestrator.clockwork import Clockwork
@@ -131,10 +132,8 @@ class Orchestrator:
             public_routes=self._media.routes(),
             openapi_extra={**media_paths(), **self._waking.openapi()},
             on_stop=self._stop,
-            resources=[
-                replace(one, operation=told_when_away(one.operation))
-                for one in (*self._waking.resources(), *self._hub.resources())
-            ],
+            resources=[_told_when_away(one) for one in (*self._waking.resources(), *self._hub.resources())],
+            prompts=[replace(one, shows=_told_when_away(one.shows)) for one in self._hub.prompts()],
             resource_bus=self._waking.bus,
             views=self._hub.views(),
             closed_routes=self._waking.routes(),
@@ -266,6 +265,10 @@ class Orchestrator:
             "waking": await self._waking.state(),
             "dead_letters": await dead_letters(self._letter_search, self._clock),
         }
+
+
+def _told_when_away(resource: ResourceOf) -> ResourceOf:
+    return replace(resource, operation=told_when_away(resource.operation))
 
 
 def vars_of(stats: Any) -> dict[str, Any]:

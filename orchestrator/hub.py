@@ -2,6 +2,7 @@
 
 from core.apps import View
 from core.operations import Operation
+from core.prompts import PromptOf
 from core.resources import ResourceOf
 from orchestrator.hub_app import AppDesk
 from orchestrator.hub_appeals import AppealDesk
@@ -10,6 +11,7 @@ from orchestrator.hub_clients import ClientDesk
 from orchestrator.hub_deliveries import DeliveryDesk
 from orchestrator.hub_letters import LetterDesk
 from orchestrator.hub_parts import HubParts
+from orchestrator.hub_prompts import Prompts
 from orchestrator.hub_reading import ReadingDesk
 from orchestrator.hub_takeover import TakeoverDesk
 from orchestrator.hub_trace import TraceDesk
@@ -88,3 +90,7 @@ class Hub:
     def views(self) -> list[View]:
         """What clients that show apps can show."""
         return self._app.views()
+
+    def prompts(self) -> list[PromptOf]:
+        """Tasks for an agent, with the case beside them."""
+        return Prompts(self.parts, self._reading.case).all()

@@ -78,9 +78,14 @@ class ReadingDesk:
         completers = Completion(self._parts).of_templates()
         return [replace(one, completers=completers[one.uri]) for one in self._templates()]
 
+    @property
+    def case(self) -> ResourceOf:
+        """An appeal with its messages."""
+        return ResourceOf(APPEAL, self._known["get_appeal"], {"id": "appeal_id"}, title="Appeal")
+
     def _templates(self) -> list[ResourceOf]:
         return [
-            ResourceOf(APPEAL, self._known["get_appeal"], {"id": "appeal_id"}, title="Appeal"),
+            self.case,
             ResourceOf(CHAT, self._chat),
             ResourceOf(ACCOUNT_CHAT, self._chat, title="Chat of one of several accounts"),
             ResourceOf(CLIENT, self._known["get_client"], {"id": "client_id"}, title="Client"),

@@ -77,6 +77,7 @@ PROMISES: dict[str, str] = {
     "inbox-once": "What a person sends from the inbox goes out once, whatever is pressed or answered twice.",
     "inbox-harmless": "A customer's words are text in the inbox: they run, load and open nothing.",
     "inbox-rights": "The inbox offers what its key may do, and writes in the key's name, as take-over says.",
+    "prompts": "A prompt is our words alone, in two languages; others' words are in a resource beside them.",
     "mcp": "Clients of both protocol ages work over HTTP, and a channel works over stdio.",
     "watch": "A lost subscription or session is told everywhere, and mended where that takes from nobody.",
     "sweep": "What a silent webhook lost is taken in from the vendor's history, once.",
