@@ -105,9 +105,14 @@ def test_every_variable_is_documented_with_a_line_of_explanation() -> None:
 
 
 def test_every_variable_of_a_service_can_be_set_in_the_file(compose: dict[str, Any]) -> None:
-    """Compose hands on what it names only. The tests add fixtures; no container is on stdio."""
+    """Compose hands on what it names only. The tests add fixtures; no container is on stdio; each tokens'
+    resource is its public address."""
     passed = {name for service in compose["services"].values() for name in service.get("environment", {})}
-    assert variables_of_settings(SERVICE_SETTINGS) - passed == {"MCP_FIXTURES", "MCP_STDIO_MODE"}
+    assert variables_of_settings(SERVICE_SETTINGS) - passed == {
+        "MCP_FIXTURES",
+        "MCP_STDIO_MODE",
+        "OAUTH_RESOURCE",
+    }
 
 
 def test_the_example_holds_no_secret() -> None:
