@@ -1,5 +1,6 @@
 """Looking through dead letters: by door, reason, channel and age, in pages, without reading the payloads."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ _AT_ONCE = 20
 #: Heads that one page looks at; a rare reason among many letters takes more pages, not one long call.
 _PER_PAGE = 2000
 _LENGTHS_AT_ONCE = 1000
+#: A cursor is the id of the last letter shown (core/deadletters.py).
+_LETTER_ID = re.compile(r"[0-9a-f]{1,16}-[0-9a-z-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class LetterSearch:
 
     async def page(self, sought: Sought, *, limit: int, cursor: str = "", oldest: bool = False) -> HeadPage:
         """The newest first, or the oldest; `cursor` is that of the page before. Raises BadCursor."""
-        if cursor and not written_ms(cursor):
+        if cursor and not _LETTER_ID.fullmatch(cursor):
             raise BadCursor
         places = await self._places(sought, cursor, oldest=oldest)
         found: list[Head] = []

@@ -62,7 +62,15 @@ class AppealDesk:
         return [
             Operation("get_appeal", "Get an appeal", "GET", appeal, self._get_appeal, "read"),
             Operation("list_appeals", "List appeals", "GET", "/api/appeals", self._list_appeals, "read"),
-            Operation("update_appeal", "Change an appeal", "POST", f"{appeal}/update", update, "work"),
+            Operation(
+                "update_appeal",
+                "Change an appeal",
+                "POST",
+                f"{appeal}/update",
+                update,
+                "work",
+                repeatable=False,  # a note is noted again
+            ),
             Operation("close_appeal", "Close an appeal", "POST", f"{appeal}/close", self._close, "work"),
             Operation("add_note", "Note something", "POST", notes, self._add_note, "work", tool=False),
             Operation("appeal_journal", "Journal", "GET", journal, self._journal, "read", tool=False),

@@ -110,7 +110,16 @@ class BulkDesk:
         return [
             Operation("send_bulk", "Send to many", "POST", "/api/bulks", send, "bulk"),
             Operation("get_bulk", "See how far a bulk is", "GET", one, self._get, "status"),
-            Operation("cancel_bulk", "Stop a bulk", "POST", cancel, self._cancel, "change", needs="send"),
+            Operation(
+                "cancel_bulk",
+                "Stop a bulk",
+                "POST",
+                cancel,
+                self._cancel,
+                "change",
+                needs="send",
+                outside=False,
+            ),
         ]
 
     async def _send(self, given: BulkArguments) -> BulkProgress:

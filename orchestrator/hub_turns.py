@@ -47,11 +47,43 @@ class TurnDesk:
         """In the order in which an agent meets them."""
         turn, reply = "/api/turns/{turn_id}", asking(ReplyArguments, self._writing.reply)
         return [
-            Operation("wait_for_turn", "Wait for a turn", "POST", "/api/turns/wait", self._wait, "work"),
-            Operation("reply", "Reply to a turn", "POST", f"{turn}/reply", reply, "answer"),
+            Operation(
+                "wait_for_turn",
+                "Wait for a turn",
+                "POST",
+                "/api/turns/wait",
+                self._wait,
+                "work",
+                repeatable=False,  # the next call takes the next turn
+            ),
+            Operation(
+                "reply",
+                "Reply to a turn",
+                "POST",
+                f"{turn}/reply",
+                reply,
+                "answer",
+                repeatable=True,  # a turn is answered once
+            ),
             Operation("skip_turn", "Leave unanswered", "POST", f"{turn}/skip", self._skip, "work"),
-            Operation("extend_turn", "Keep a turn longer", "POST", f"{turn}/extend", self._extend, "work"),
-            Operation("release_turn", "Give a turn back", "POST", f"{turn}/release", self._release, "work"),
+            Operation(
+                "extend_turn",
+                "Keep a turn longer",
+                "POST",
+                f"{turn}/extend",
+                self._extend,
+                "work",
+                outside=False,
+            ),
+            Operation(
+                "release_turn",
+                "Give a turn back",
+                "POST",
+                f"{turn}/release",
+                self._release,
+                "work",
+                outside=False,
+            ),
         ]
 
     async def _wait(

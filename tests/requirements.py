@@ -51,6 +51,8 @@ PROMISES: dict[str, str] = {
     "bad-input": "Bad input at any door gets a clear answer, and what was readable is kept.",
     "profiles": "A model is shown a dozen tools or fewer; who asks for another is told where it is.",
     "told-when": "A tool says in one sentence when to use it; arguments have words, an example and bounds.",
+    "annotations": "What a tool's annotations say of reading, repeating and taking away is so.",
+    "pages": "What lists comes in pages: each row on one, a last page, and a wrong cursor refused by name.",
     "tokens": "What a model is shown of a server's core costs no more tokens than was set.",
     "errors": "Every error says its code, whether and when to repeat, and what to do, alike at every door.",
     "vendor-errors": "A vendor's failure reaches the caller as what it means, with what to do.",

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from core.errors import ERRORS
+from core.tools import ERROR_META
 from tests.conformance.conftest import House
 from tests.conformance.foreign import Foreign
 from tests.conformance.walks import CLIENTS, Plan, Seen, walked
@@ -78,6 +80,7 @@ class Server:
         assert "next_cursor" in seen.call
         assert seen.error["failed"]
         assert "Did you mean 'limit'?" in seen.error["text"]
+        assert seen.error["beside"][ERROR_META] == ERRORS["invalid_arguments"].members()
         assert "test://nothing" in seen.missing
         assert json.loads(seen.template)["id"] == "7"
         assert "test://template/{id}/data" in seen.templates

@@ -44,7 +44,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the client saw. `error` {failed, text}; `missing`: the words of the refusal."""
+    """What the client saw. `error` {failed, text, beside: _meta}; `missing`: the words of the refusal."""
 
     version: str
     server: str

@@ -148,3 +148,27 @@ def _titles(schema: Any) -> list[Any]:
     named = [value for key in ("properties", "$defs") for value in schema.get(key, {}).values()]
     own = [schema["title"]] if "title" in schema else []
     return own + _titles([schema.get("items"), *named])
+
+
+@pytest.mark.promise("pages")
+@every_server
+async def test_what_lists_has_a_limit_a_cursor_and_a_next_cursor(name: str) -> None:
+    """And nothing else answers with one."""
+    for tool in await listed(name, "all"):
+        asked, answered = (tool[part].get("properties", {}) for part in ("inputSchema", "outputSchema"))
+        lists = tool["name"].startswith("list_") or tool["name"] == "dead_letters"
+        assert ("next_cursor" in answered) == lists, tool["name"]
+        if lists:
+            assert asked["limit"]["maximum"] <= 100
+            assert asked["limit"]["default"] <= 20
+            assert asked["cursor"]["default"] == ""
+
+
+@pytest.mark.promise("annotations")
+@every_server
+async def test_all_four_annotations_are_set(name: str) -> None:
+    """A host asks its user before tools that change something; what is left out counts as the worst."""
+    for tool in await listed(name, "all"):
+        hints = tool["annotations"]
+        assert {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"} <= hints.keys()
+        assert not (hints["readOnlyHint"] and hints["destructiveHint"]), tool["name"]

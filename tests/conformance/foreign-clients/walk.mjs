@@ -86,7 +86,11 @@ const found = {
   instructions: client.getInstructions() ?? "",
   tools: (await client.listTools()).tools.map((tool) => tool.name),
   call: (await call(plan.call)).structuredContent,
-  error: await call(plan.error).then((result) => ({ failed: result.isError, text: words(result) })),
+  error: await call(plan.error).then((result) => ({
+    failed: result.isError,
+    text: words(result),
+    beside: result._meta,
+  })),
   resource: (await client.readResource({ uri: plan.resource })).contents[0].text,
   missing: await refusal(() => client.readResource({ uri: plan.missing })),
   templates: (await client.listResourceTemplates()).resourceTemplates.map((one) => one.uriTemplate),

@@ -60,7 +60,7 @@ async def walk(client, plan):
         "instructions": instructions or "",
         "tools": [tool.name for tool in await client.list_tools()],
         "call": (await client.call_tool(plan["call"]["tool"], plan["call"]["arguments"])).structured_content,
-        "error": {"failed": error.is_error, "text": words(error)},
+        "error": {"failed": error.is_error, "text": words(error), "beside": error.meta},
         "resource": (await client.read_resource(plan["resource"]))[0].text,
         "missing": await refusal(client.read_resource(plan["missing"])),
         "templates": [one["uriTemplate"] for one in templates],

@@ -50,7 +50,11 @@ async def walk(session, plan):
         "instructions": begun.instructions or "",
         "tools": [tool.name for tool in (await session.list_tools()).tools],
         "call": (await session.call_tool(plan["call"]["tool"], plan["call"]["arguments"])).structuredContent,
-        "error": {"failed": error.isError, "text": "".join(part.text for part in error.content)},
+        "error": {
+            "failed": error.isError,
+            "text": "".join(part.text for part in error.content),
+            "beside": error.meta,
+        },
         "resource": (await session.read_resource(plan["resource"])).contents[0].text,
         "missing": await refusal(session.read_resource(plan["missing"])),
         "templates": [one.uriTemplate for one in (await session.list_resource_templates()).resourceTemplates],
