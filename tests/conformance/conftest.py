@@ -3,16 +3,22 @@
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
+from core.ids import ChannelName, ChatId, MessageId, UserId
+from core.keys import Keys
+from core.messages import IncomingMessage
 from core.registry import CHANNELS, service
+from core.resource_uris import APPEAL, filled
 from launcher.engines import Engines
 from tests.conformance.balancer import Balancer
 from tests.conformance.foreign import Foreign
 from tests.engines_fixture import database, empty_redis
-from tests.system import System, running
+from tests.system import System, patiently, running
 
 SERVERS = (*(channel.name for channel in CHANNELS), "orchestrator")
 #: The hub and one channel are three processes; the others, made of the same code, are one.
@@ -26,6 +32,29 @@ class House:
     def __init__(self, system: System) -> None:
         self.system = system
         self.key = system.keys["agent"]
+        self.made: dict[str, str] = {}
+
+    def meet_a_customer(self, redis_url: str) -> None:
+        """On Avito, and with a case at the hub; `made` has the URIs by their templates."""
+        self.system.write("anna", text="Здравствуйте")
+        [chat] = self.system.get("mcp_avito-1", "/api/chats")["chats"]
+        self.made["chat://avito/{chat_id}"] = filled("chat://avito/{chat_id}", chat_id=chat["chat_id"])
+        said = IncomingMessage(
+            channel=ChannelName("avito"),
+            external_user_id=UserId("boris"),
+            external_chat_id=ChatId("boris"),
+            external_message_id=MessageId("1"),
+            text="Сколько?",
+            timestamp=datetime.now(UTC),
+        )
+        with Redis.from_url(redis_url) as redis:
+            redis.rpush(Keys().incoming.source, said.model_dump_json())
+        for _ in patiently(60):
+            cases = self.system.get("orchestrator-1", "/api/appeals", status="all")["appeals"]
+            if cases:
+                self.made[APPEAL] = filled(APPEAL, id=cases[0]["appeal_id"])
+                return
+        raise AssertionError("the hub has no case")
 
     @asynccontextmanager
     async def balanced(self, name: str) -> AsyncIterator[str]:
@@ -73,11 +102,14 @@ def house(foreign: Foreign, engines: Engines, tmp_path_factory: pytest.TempPathF
     folder = tmp_path_factory.mktemp("conformance")
     channels = tuple(channel.channel for channel in CHANNELS)
     with database(engines) as url:
-        system = System(folder, redis_url=empty_redis(engines), database_url=url, channels=channels)
+        redis_url = empty_redis(engines)
+        system = System(folder, redis_url=redis_url, database_url=url, channels=channels)
         every = [replica for name in SERVERS for replica in replicas(name)]
         for name in every:
             system.add_replica(name, **_FIXTURES)
         with running(system):
             system.migrate()
             system.start("sandbox", *every)
-            yield House(system)
+            house = House(system)
+            house.meet_a_customer(redis_url)
+            yield house

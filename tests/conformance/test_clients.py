@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -59,6 +60,29 @@ OF_PYTHON = {
 
 
 @dataclass(frozen=True)
+class Task:
+    """A prompt, how it begins, and one of its arguments completed."""
+
+    prompt: str
+    arguments: Mapping[str, str]
+    says: str
+    argument: tuple[str, str]
+    completed: str
+
+    def filled(self, made: str) -> Mapping[str, str]:
+        """The arguments; one that is empty is the id in this URI."""
+        return {name: value or made.rpartition("/")[2] for name, value in self.arguments.items()}
+
+    def completing(self) -> Mapping[str, Any]:
+        """What is to be completed."""
+        name, value = self.argument
+        return {
+            "ref": {"type": "ref/prompt", "name": self.prompt},
+            "argument": {"name": name, "value": value},
+        }
+
+
+@dataclass(frozen=True)
 class Server:
     """What there is to see at a server of ours."""
 
@@ -66,13 +90,23 @@ class Server:
     introduced: str
     looks: str
     resource: str
+    template: str
+    task: Task
 
-    def plan(self, place: Mapping[str, Any], more: Mapping[str, Any]) -> Plan:
-        call = {"tool": self.looks, "arguments": {"limit": 5}}
-        error = {"tool": self.looks, "arguments": {"limt": 5}}
-        return Plan(place, call, error, self.resource, more)
+    def plan(self, place: Mapping[str, Any], made: str, more: Mapping[str, Any]) -> Plan:
+        """`made`: a resource that the template makes."""
+        return Plan(
+            place,
+            call={"tool": self.looks, "arguments": {"limit": 5}},
+            error={"tool": self.looks, "arguments": {"limt": 5}},
+            resource=self.resource,
+            template=made,
+            prompt={"name": self.task.prompt, "arguments": self.task.filled(made)},
+            complete=self.task.completing(),
+            more=more,
+        )
 
-    def recognised(self, seen: Seen) -> None:
+    def recognised(self, seen: Seen, made: str) -> None:
         """Whether the client saw this server, and everything of it."""
         assert seen.server == self.introduced
         assert "_untrusted" in seen.instructions
@@ -82,25 +116,49 @@ class Server:
         assert "Did you mean 'limit'?" in seen.error["text"]
         assert seen.error["beside"][ERROR_META] == ERRORS["invalid_arguments"].members()
         assert "test://nothing" in seen.missing
-        assert json.loads(seen.template)["id"] == "7"
-        assert "test://template/{id}/data" in seen.templates
-        assert "test_prompt_with_arguments" in seen.prompts
-        assert seen.prompt == "Prompt with arguments: arg1='да', arg2='b'"
-        assert "paris" in seen.completion
+        shown = json.loads(seen.template)
+        assert unquote(made).rpartition("/")[2] in (shown.get("appeal_id"), shown["chat_id"])
+        assert self.template in seen.templates
+        assert self.task.prompt in seen.prompts
+        assert self.task.says in seen.prompt
+        assert self.task.completed in seen.completion
 
 
-AVITO = Server("mcp_avito", "avito", "list_chats", "test://static-text")
-HUB = Server("orchestrator", "eldoleado-hub", "list_appeals", "inbox://turns")
+#: A channel has no prompts of its own: those of the suite are there beside its resources.
+OF_THE_SUITE = Task(
+    "test_prompt_with_arguments",
+    {"arg1": "да", "arg2": "b"},
+    says="Prompt with arguments: arg1='да', arg2='b'",
+    argument=("arg1", "p"),
+    completed="paris",
+)
+SUMMARY = Task(
+    "summarise_appeal",
+    {"appeal_id": "", "language": "ru"},
+    says="Изложи обращение",
+    argument=("language", "r"),
+    completed="ru",
+)
+AVITO = Server(
+    "mcp_avito",
+    "avito",
+    "list_chats",
+    "channel://avito/capabilities",
+    "chat://avito/{chat_id}",
+    OF_THE_SUITE,
+)
+HUB = Server("orchestrator", "eldoleado-hub", "list_appeals", "inbox://turns", "appeal://{id}", SUMMARY)
 BOTH = pytest.mark.parametrize("server", [AVITO, HUB], ids=lambda server: server.name)
 
 
 async def walk_both_ways(house: House, foreign: Foreign, make: Make, server: Server) -> None:
     """At once over HTTP and over stdio."""
+    made = house.made[server.template]
+    over_http = {"key": house.key}
+    stdio, on_stdio = _started(house, server), {**make.more, **make.on_stdio}
     async with house.balanced(server.name) as url, asyncio.TaskGroup() as walks:
-        walks.create_task(_walk(foreign, make, server, {"url": url, "key": house.key}, make.more))
-        walks.create_task(
-            _walk(foreign, make, server, _started(house, server), {**make.more, **make.on_stdio})
-        )
+        walks.create_task(_walk(foreign, make, server, {**over_http, "url": url}, made, make.more))
+        walks.create_task(_walk(foreign, make, server, stdio, made, on_stdio))
 
 
 def _started(house: House, server: Server) -> Mapping[str, Any]:
@@ -109,10 +167,10 @@ def _started(house: House, server: Server) -> Mapping[str, Any]:
 
 
 async def _walk(
-    foreign: Foreign, make: Make, server: Server, place: Mapping[str, Any], more: Mapping[str, Any]
+    foreign: Foreign, make: Make, server: Server, place: Mapping[str, Any], made: str, more: Mapping[str, Any]
 ) -> None:
-    seen = await make.walks(foreign, server.plan(place, more))
-    server.recognised(seen)
+    seen = await make.walks(foreign, server.plan(place, made, more))
+    server.recognised(seen, made)
     assert seen.version == make.version
     assert seen.asked == ("Hello, Anna!" if "ask" in more else "")
     assert seen.heard == (WATCHED["uri"] if {"listen", "subscribe"} & more.keys() else "")

@@ -17,27 +17,30 @@ CLIENTS = Path(__file__).parent / "foreign-clients"
 
 @dataclass(frozen=True)
 class Plan:
-    """`place`: url and key, or command and env. `ask` and `listen` are for clients that can."""
+    """`place`: url and key, or command and env. `ask` and `listen` are for clients that can.
+
+    `template`: the URI of a resource that a template makes; `prompt` and `complete` as the protocol has them.
+    """
 
     place: Mapping[str, Any]
     call: Mapping[str, Any]
     error: Mapping[str, Any]
     resource: str
+    template: str
+    prompt: Mapping[str, Any]
+    complete: Mapping[str, Any]
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> str:
-        """For the walk. What our servers do not have yet comes from the fixtures of the suite."""
+        """For the walk."""
         steps = {
             "call": self.call,
             "error": self.error,
             "resource": self.resource,
             "missing": "test://nothing",
-            "template": "test://template/7/data",
-            "prompt": {"name": "test_prompt_with_arguments", "arguments": {"arg1": "да", "arg2": "b"}},
-            "complete": {
-                "ref": {"type": "ref/prompt", "name": "test_prompt_with_arguments"},
-                "argument": {"name": "arg1", "value": "p"},
-            },
+            "template": self.template,
+            "prompt": self.prompt,
+            "complete": self.complete,
         }
         return json.dumps({**self.place, **steps, **self.more})
 
