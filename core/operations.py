@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
 from core.auth import Scope
+from core.rehearsal import DRY_RUN, Rehearsal, Rehearse, or_rehearsal
 
 #: What an operation may do to the world, from harmless to irrevocable.
 Risk = Literal["read", "status", "work", "answer", "change", "send", "bulk", "delete", "erase"]
@@ -59,8 +60,8 @@ class Operation:
 
     `needs`: the scope that a caller must have, where it is not the usual one of the risk. `repeatable`: the
     same call twice does no more than once. `outside`: it reaches a messenger or shows words from outside.
-    None: as is usual for the risk. `answers`: of a send; None: nobody can tell. `question`: set by
-    core/permission.py.
+    None: as is usual for the risk. `rehearse`: tells what a call with these arguments would do. `answers`: of
+    a send; None: nobody can tell. `question`: set by core/permission.py.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Operation:
     needs: Scope | None = None
     repeatable: bool | None = None
     outside: bool | None = None
+    rehearse: Rehearse | None = None
     answers: Answers | None = None
     question: Question | None = None
 
@@ -113,7 +115,19 @@ class Operation:
             await ask(given)
             return await self.run(**given)
 
-        return self.carried_out_by(run)
+        return self.carried_out_by(run).rehearsed_after(ask)
+
+    def rehearsed_after(self, ask: Callable[[Mapping[str, Any]], Awaitable[None]]) -> "Operation":
+        """The same, whose rehearsals `ask` sees first."""
+        rehearse = self.rehearse
+        if rehearse is None:
+            return self
+
+        async def rehearsed(**given: Any) -> Rehearsal:
+            await ask(given)
+            return await rehearse(**given)
+
+        return replace(self, rehearse=rehearsed)
 
     def carried_out_by(
         self, run: Callable[..., Awaitable[BaseModel]], *further: inspect.Parameter
@@ -124,7 +138,8 @@ class Operation:
             return await run(**given)
 
         parameters = [*self.signature.parameters.values(), *further]
-        call.__signature__ = self.signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by inspect
+        answer = or_rehearsal(self.result) if DRY_RUN in further else self.result
+        call.__signature__ = inspect.Signature(parameters, return_annotation=answer)  # type: ignore[attr-defined]  # read by inspect
         call.__doc__ = self.run.__doc__
         return replace(self, run=call)
 

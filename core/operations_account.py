@@ -19,6 +19,7 @@ from core.channel import (
 from core.errors import NotFound, Rejected
 from core.ids import AccountId
 from core.operations import Operation
+from core.rehearsal import Rehearsal, takes
 
 
 class LinksFiles(Protocol):
@@ -50,7 +51,13 @@ class AccountAffairs:
             Operation("subscribe_webhook", "Subscribe our webhook", "POST", on, self._subscribe, "change"),
             Operation("webhook_status", "Show webhook status", "GET", show, self._webhook_status, "read"),
             Operation(
-                "unsubscribe_webhook", "Unsubscribe a webhook", "POST", off, self._unsubscribe, "delete"
+                "unsubscribe_webhook",
+                "Unsubscribe a webhook",
+                "POST",
+                off,
+                self._unsubscribe,
+                "delete",
+                rehearse=self._rehearse_unsubscribe,
             ),
         ]
 
@@ -88,6 +95,10 @@ class AccountAffairs:
     async def _unsubscribe(self, url: WebhookArgument, account: AccountArgument = "default") -> WebhookStatus:
         """Stop the deliveries to this address, when the service moves or ends."""
         return await self._accounts.part(account, Subscribes).unsubscribe_webhook(url)
+
+    async def _rehearse_unsubscribe(self, *, url: str, account: str) -> Rehearsal:
+        status = await self._accounts.part(account, Subscribes).webhook_status()
+        return takes("stop the messenger's deliveries to this address", addresses=len(status.urls))
 
     async def _token_status(self, account: AccountArgument = "default") -> TokenStatus:
         """Show whether an access token is held and until when, if calls are refused."""

@@ -12,6 +12,7 @@ from core.errors import Rejected
 from core.ids import ChatId, MessageId
 from core.operations import Operation
 from core.operations_chats import Done
+from core.rehearsal import Rehearsal, takes
 from core.textsplit import text_width
 
 _PATH = "/api/chats/{chat_id}/messages/{message_id}"
@@ -47,7 +48,8 @@ class Messages:
 
     def _deleting(self) -> list[Operation]:
         path = f"{_PATH}/delete"
-        return [Operation("delete_message", "Delete our message", "POST", path, self._delete, "delete")]
+        run, dry = self._delete, self._rehearse_delete
+        return [Operation("delete_message", "Delete our message", "POST", path, run, "delete", rehearse=dry)]
 
     def _reacting(self) -> list[Operation]:
         return [
@@ -89,6 +91,10 @@ class Messages:
         channel = self._accounts.part(account, DeletesMessages)
         await channel.delete_message(ChatId(chat_id), MessageId(message_id))
         return Done()
+
+    async def _rehearse_delete(self, *, chat_id: str, message_id: str, account: str) -> Rehearsal:
+        self._accounts.part(account, DeletesMessages)
+        return takes(f"delete {message_id} in {chat_id}, if it is ours and young enough", chat_id, messages=1)
 
     async def _react(
         self,

@@ -25,6 +25,7 @@ from core.media_kinds import kinds_of, refuse_kind
 from core.messages import MOST_BUTTONS, Label
 from core.operations import Arguments, Operation, asking
 from core.progress import tell_progress
+from core.rehearsed_sending import RehearsedSending
 from core.sending import Sender, Sent
 
 BULK_MAX = 100
@@ -122,20 +123,34 @@ class Sending:
         self._accounts = accounts
         self._media = capabilities.media
         self._fetch = fetch
+        self._rehearsed = RehearsedSending(accounts, capabilities)
 
     def operations(self, some: Channel) -> list[Operation]:
         """Those that a channel with these parts can serve."""
         on, kinds = f"on {self._title}", kinds_of(some)
         asked = Reply if isinstance(some, SendsReplies) else Message
-        text, bulk = asking(asked, self._send_message), self._send_bulk
-        found = [Operation("send_message", f"Send a message {on}", "POST", _PATH, text, "send")]
+        text, dry = asking(asked, self._send_message), self._rehearsed
+        found = [
+            Operation(
+                "send_message", f"Send a message {on}", "POST", _PATH, text, "send", rehearse=dry.message
+            )
+        ]
         if "image" in kinds:
             path, image = f"{_PATH}/image", self._send_image
-            found.append(Operation("send_image", f"Send a picture {on}", "POST", path, image, "send"))
+            found.append(
+                Operation(
+                    "send_image", f"Send a picture {on}", "POST", path, image, "send", rehearse=dry.image
+                )
+            )
         if files := tuple(kind for kind in kinds if kind != "image"):
             path, file = f"{_PATH}/file", asking(_file_of(files), self._send_file)
-            found.append(Operation("send_file", f"Send a file {on}", "POST", path, file, "send"))
-        found.append(Operation("send_bulk", f"Send to many {on}", "POST", f"{_PATH}/bulk", bulk, "bulk"))
+            found.append(
+                Operation("send_file", f"Send a file {on}", "POST", path, file, "send", rehearse=dry.file)
+            )
+        path, bulk = f"{_PATH}/bulk", self._send_bulk
+        found.append(
+            Operation("send_bulk", f"Send to many {on}", "POST", path, bulk, "bulk", rehearse=dry.bulk)
+        )
         return found
 
     async def _send_message(self, asked: Message) -> SentMessage:

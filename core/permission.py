@@ -24,6 +24,7 @@ from core.errors import NotPermitted
 from core.operations import READING, Operation, Risk
 from core.problems import from_channel_error
 from core.prompts import PromptOf
+from core.rehearsal import DRY_RUN, DryRun
 from core.resources import ResourceOf
 
 #: What a guarded caller confirms first; a send only where the customer has not written first.
@@ -76,9 +77,10 @@ def _lacks(caller: Caller, scope: str, what: str) -> str:
 def permitting(operation: Operation, confirm: Confirm) -> Operation:
     """The same operation; it runs for those who may use it."""
     door = _Door(operation, confirm)
-    if confirm is unconfirmed or operation.risk not in CONFIRMED:
-        return operation.carried_out_by(door.run)
-    return replace(operation.carried_out_by(door.run, _TOKEN), question=door.question)
+    asks = confirm is not unconfirmed and operation.risk in CONFIRMED
+    further = [*([_TOKEN] if asks else []), *([DRY_RUN] if operation.rehearse else [])]
+    made = operation.carried_out_by(door.run, *further)
+    return replace(made, question=door.question) if asks else made
 
 
 class _Door:
@@ -88,20 +90,27 @@ class _Door:
         self._operation = operation
         self._confirm = confirm
 
-    async def run(self, *, confirm_token: str = "", **given: Any) -> BaseModel:
-        """Refuse it, have it confirmed, or carry it out."""
+    async def run(self, *, confirm_token: str = "", dry_run: bool = False, **given: Any) -> BaseModel:
+        """Refuse it, rehearse it, have it confirmed, or carry it out."""
         caller = caller_now()
         if why := refusal(caller, self._operation):
             raise NotPermitted(why)
+        if dry_run and self._operation.rehearse is not None:
+            return DryRun(dry_run=await self._operation.rehearse(**given))
         if await self._waits(caller, given) and not has_agreed():
             await self._confirm(caller, self._operation, given, confirm_token)
         return await self._operation.run(**given)
 
     async def question(self, given: Mapping[str, Any]) -> str:
         """What a person is to be asked; a call that brings its token asks nothing."""
-        own = {name: value for name, value in given.items() if name != _TOKEN.name}
+        own = {name: value for name, value in given.items() if name not in (_TOKEN.name, DRY_RUN.name)}
         caller = caller_now()
-        if given[_TOKEN.name] or refusal(caller, self._operation) or not await self._waits(caller, own):
+        if (
+            given[_TOKEN.name]
+            or given.get(DRY_RUN.name)
+            or refusal(caller, self._operation)
+            or not await self._waits(caller, own)
+        ):
             return ""
         return question(self._operation, own)
 

@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -108,6 +108,26 @@ class Sender:
         Buttons stand under the last of them, or are numbered lines where the vendor cannot show them. The
         first quotes `reply_to`; when it is also the one with the buttons, there is no quote.
         """
+        order = self._text(chat_id, text, buttons=buttons, reply_to=reply_to, speaker=speaker)
+        return await self._send(_under(order, key))
+
+    async def rehearse_text(
+        self,
+        chat_id: ChatId,
+        text: str,
+        *,
+        buttons: Sequence[str] = (),
+        reply_to: str = "",
+        speaker: Speaker = "agent",
+    ) -> int:
+        """Of how many messages it would be; it raises what is refused before anything is sent."""
+        order = self._text(chat_id, text, buttons=buttons, reply_to=reply_to, speaker=speaker)
+        await self._refuse_paused(order)
+        return len(order.parts)
+
+    def _text(
+        self, chat_id: ChatId, text: str, *, buttons: Sequence[str], reply_to: str, speaker: Speaker
+    ) -> _Order:
         if reply_to and not isinstance(self._channel, SendsReplies):
             raise Rejected("This messenger cannot quote a message.", channel=self._channel.name)
         if not text.strip():
@@ -117,8 +137,7 @@ class Sender:
         quoted = MessageId(reply_to) if reply_to else None
         parts = text_parts(self._channel, text, labels=buttons, reply_to=quoted)
         beside = [write_json([*buttons]), reply_to] if buttons or reply_to else []
-        digest = _digest("text", chat_id, text, *beside)
-        return await self._send(_order(chat_id, parts, digest, key, speaker))
+        return _order(chat_id, parts, _digest("text", chat_id, text, *beside), speaker)
 
     async def send_file(
         self,
@@ -131,13 +150,25 @@ class Sender:
         speaker: Speaker = "agent",
     ) -> Sent:
         """Send a file with its caption, or with messages after it where the caption cannot travel along."""
-        if kind not in kinds_of(self._channel):
-            raise refuse_kind(kind)
-        check_file(kind, self._channel.capabilities.media[kind], file)
-        parts = media_parts(self._channel, Captioned(kind, file, caption), self._shelf)
-        content = file.url or hashlib.sha256(file.content).hexdigest()
-        digest = _digest(kind, chat_id, content, caption)
-        return await self._send(_order(chat_id, parts, digest, key, speaker))
+        order = self._file(chat_id, Captioned(kind, file, caption), speaker)
+        return await self._send(_under(order, key))
+
+    async def rehearse_file(
+        self, chat_id: ChatId, kind: MediaKind, file: MediaFile, caption: str, *, speaker: Speaker
+    ) -> int:
+        """As rehearse_text. A file that was not fetched has no content, and is believed."""
+        order = self._file(chat_id, Captioned(kind, file, caption), speaker)
+        await self._refuse_paused(order)
+        return len(order.parts)
+
+    def _file(self, chat_id: ChatId, what: Captioned, speaker: Speaker) -> _Order:
+        if what.kind not in kinds_of(self._channel):
+            raise refuse_kind(what.kind)
+        if what.file.content or not what.file.url:
+            check_file(what.kind, self._channel.capabilities.media[what.kind], what.file)
+        content = what.file.url or hashlib.sha256(what.file.content).hexdigest()
+        digest = _digest(what.kind, chat_id, content, what.caption)
+        return _order(chat_id, media_parts(self._channel, what, self._shelf), digest, speaker)
 
     async def close(self) -> None:
         """Wait for the sends under way; each part is limited in time."""
@@ -286,8 +317,12 @@ def _how_to_go_on(attempt: Attempt, order: _Order) -> str:
     return f" {len(attempt.ids)} of {len(order.parts)} parts are sent; the idempotency_key is {order.key}."
 
 
-def _order(chat_id: ChatId, parts: Sequence[Part], digest: str, key: str, speaker: Speaker) -> _Order:
-    return _Order(chat_id, key or secrets.token_hex(16), not key, digest, parts, speaker)
+def _order(chat_id: ChatId, parts: Sequence[Part], digest: str, speaker: Speaker) -> _Order:
+    return _Order(chat_id, "", False, digest, parts, speaker)
+
+
+def _under(order: _Order, key: str) -> _Order:
+    return replace(order, key=key or secrets.token_hex(16), unnamed=not key)
 
 
 def _next(attempt: Attempt, order: _Order) -> tuple[Part, str]:

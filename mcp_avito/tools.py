@@ -9,6 +9,7 @@ from core.arguments import AccountArgument
 from core.errors import NotFound
 from core.ids import AccountId
 from core.operations import Operation
+from core.rehearsal import Rehearsal, takes
 from mcp_avito.channel import AvitoChannel
 
 
@@ -20,6 +21,12 @@ class Blocked(BaseModel):
 
 def avito_operations(accounts: Mapping[AccountId, AvitoChannel]) -> list[Operation]:
     """Operations to stand beside those of every channel."""
+
+    def channel(account: str) -> AvitoChannel:
+        found = accounts.get(AccountId(account))
+        if found is None:
+            raise NotFound(f"There is no account {account!r}; known: {', '.join(accounts)}.")
+        return found
 
     async def block_user(
         user_id: Annotated[
@@ -35,12 +42,12 @@ def avito_operations(accounts: Mapping[AccountId, AvitoChannel]) -> list[Operati
         account: AccountArgument = "default",
     ) -> Blocked:
         """Block a customer on Avito for good, after spam or insults only: the API cannot take it back."""
-        channel = accounts.get(AccountId(account))
-        if channel is None:
-            raise NotFound(f"There is no account {account!r}; known: {', '.join(accounts)}.")
-        await channel.blacklist(user_id, reason, item_id)
+        await channel(account).blacklist(user_id, reason, item_id)
         return Blocked(user_id=user_id)
 
-    return [
-        Operation("block_user", "Block an Avito customer", "POST", "/api/blacklist", block_user, "delete")
-    ]
+    async def rehearse_blocking(*, user_id: int, account: str, **_: object) -> Rehearsal:
+        channel(account)
+        return takes(f"block the customer {user_id} for good", customers=1)
+
+    path, run, dry = "/api/blacklist", block_user, rehearse_blocking
+    return [Operation("block_user", "Block an Avito customer", "POST", path, run, "delete", rehearse=dry)]

@@ -1,6 +1,6 @@
 """What only Telegram has: asking for the customer's number, and read marks of single messages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -9,7 +9,18 @@ from core.arguments import AccountArgument, ChatArgument
 from core.errors import NotFound
 from core.ids import AccountId, ChatId, MessageId
 from core.operations import Operation
+from core.rehearsal import Rehearsal, Rehearse, sends
 from mcp_telegram.channel import TelegramChannel
+
+WhyArgument = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=4_000,
+        description="Why the number is needed",
+        examples=["Куда вам позвонить?"],
+    ),
+]
 
 
 class Asked(BaseModel):
@@ -35,15 +46,7 @@ def telegram_operations(accounts: Mapping[AccountId, TelegramChannel]) -> list[O
 
     async def ask_for_phone(
         chat_id: ChatArgument,
-        text: Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=4_000,
-                description="Why the number is needed",
-                examples=["Куда вам позвонить?"],
-            ),
-        ],
+        text: WhyArgument,
         button: Annotated[
             str, Field(min_length=1, max_length=64, description="Label", examples=["Мой номер"])
         ] = "Отправить номер",
@@ -63,8 +66,19 @@ def telegram_operations(accounts: Mapping[AccountId, TelegramChannel]) -> list[O
         await channel(account).mark_message_read(ChatId(chat_id), MessageId(message_id))
         return MarkedRead(message_id=message_id)
 
+    dry = _rehearsing(channel)
     ask, read = "/api/chats/{chat_id}/phone", "/api/chats/{chat_id}/messages/{message_id}/read"
     return [
-        Operation("ask_for_phone", "Ask for the customer's phone", "POST", ask, ask_for_phone, "send"),
+        Operation(
+            "ask_for_phone", "Ask for the customer's phone", "POST", ask, ask_for_phone, "send", rehearse=dry
+        ),
         Operation("mark_message_read", "Mark a message as read", "POST", read, mark_message_read, "work"),
     ]
+
+
+def _rehearsing(channel: Callable[[str], TelegramChannel]) -> Rehearse:
+    async def rehearse(*, chat_id: str, account: str, **_: str) -> Rehearsal:
+        channel(account)
+        return sends(chat_id, 1, "1 question with a button")
+
+    return rehearse

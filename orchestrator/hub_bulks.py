@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from pydantic import BaseModel, Field
@@ -12,6 +12,7 @@ from core.auth import caller_now, demand_operator
 from core.errors import NotFound, Rejected
 from core.operations import Arguments, Operation, asking
 from core.progress import tell_progress
+from core.rehearsal import MOST_NAMED, Rehearsal, Spared
 from orchestrator.account_names import AccountNames
 from orchestrator.hub_arguments import TEXT_MAX, AccountArgument, ChannelArgument, KeyArgument, TextArgument
 from orchestrator.hub_parts import HubParts
@@ -108,7 +109,9 @@ class BulkDesk:
         send, one = asking(BulkArguments, self._send), "/api/bulks/{bulk_id}"
         cancel = f"{one}/cancel"
         return [
-            Operation("send_bulk", "Send to many", "POST", "/api/bulks", send, "bulk"),
+            Operation(
+                "send_bulk", "Send to many", "POST", "/api/bulks", send, "bulk", rehearse=self._rehearse
+            ),
             Operation("get_bulk", "See how far a bulk is", "GET", one, self._get, "status"),
             Operation(
                 "cancel_bulk",
@@ -134,6 +137,17 @@ class BulkDesk:
         if not given.wait_seconds:
             return _shown(Progress(bulk), "accepted" if created else "duplicate")
         return await self._followed(bulk.id, given.wait_seconds)
+
+    async def _rehearse(self, **given: Any) -> Rehearsal:
+        asked = await self._asked(BulkArguments.model_validate(given))
+        chats, refused = await bulks.refusals(self._pool, asked, now=self._parts.now())
+        return Rehearsal(
+            would=f"send {len(chats)} messages, one to a chat",
+            chats=chats[:MOST_NAMED],
+            messages=len(chats),
+            refused=[Spared(chat_id=one.chat_id, reason=one.reason) for one in refused[:MOST_NAMED]],
+            refused_count=len(refused),
+        )
 
     async def _get(self, bulk_id: BulkArgument, wait_seconds: WaitArgument = 0) -> BulkProgress:
         """See how far a bulk is, when you sent one: messages by state, and how long it will take."""

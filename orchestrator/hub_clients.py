@@ -9,6 +9,7 @@ from core.auth import demand_operator
 from core.echoes import storage_errors
 from core.errors import NotFound, Rejected
 from core.operations import Operation
+from core.rehearsal import Rehearsal
 from orchestrator import merges
 from orchestrator.client_list import client_view, list_clients, list_suggestions, settle
 from orchestrator.erasure import StoredFile
@@ -57,12 +58,15 @@ class ClientDesk:
             ("list_merges", "List merges", "GET", f"{client}/merges", self._merges, "read"),
             ("merge_clients", "Merge two clients", "POST", merge, self._merge, "change"),
             ("unmerge_clients", "Undo a merge", "POST", undo, self._unmerge, "change"),
-            ("erase_client", "Erase a client", "POST", f"{client}/erase", self._erase, "erase"),
         ]
         whole, export = f"{client}/export", self._export
+        path, erase, dry = f"{client}/erase", self._erase, self._rehearse_erase
         return [
             Operation("get_client", "Get a client", "GET", client, self._get, "read"),
             Operation("export_client", "Export", "GET", whole, export, "read", tool=False, needs="manage"),
+            Operation(
+                "erase_client", "Erase a client", "POST", path, erase, "erase", tool=False, rehearse=dry
+            ),
             *(Operation(*one, tool=False) for one in people),  # type: ignore[arg-type]  # rows of one shape
         ]
 
@@ -192,6 +196,18 @@ class ClientDesk:
             raise NotFound(f"There is no client {client_id}.")
         told = {**asdict(report), "client_id": str(report.client_id)}
         return Erased(**{**told, "finished_at": report.finished_at.isoformat()})
+
+    async def _rehearse_erase(self, *, client_id: str, confirm: str) -> Rehearsal:
+        demand_operator()
+        if confirm != client_id:
+            raise Rejected("Nothing would be erased: confirm must be the client_id once more.")
+        with storage_errors():
+            kept = await self._parts.erasure.export(int(client_id))
+        if kept is None:
+            raise NotFound(f"There is no client {client_id}.")
+        rows = {name: len(found) for name, found in kept.tables.items()}
+        beside = {"in_redis": len(kept.redis) + len(kept.queued), "files": len(kept.files)}
+        return Rehearsal(would=f"erase the client {kept.client_id} for good", affects=rows | beside)
 
 
 def _line(one: merges.Merge) -> MergeLine:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from core.auth import demand_operator
 from core.errors import BadCursor, NotFound, Rejected
 from core.operations import Arguments, Operation, asking
+from core.rehearsal import Rehearsal, sends
 from orchestrator.hub_arguments import CursorArgument, LimitArgument
 from orchestrator.hub_bulks import no_such_delivery
 from orchestrator.hub_models import Delivery
@@ -80,7 +81,16 @@ class DeliveryDesk:
             Operation(
                 "settle_delivery", "Settle", "POST", settle, self._settle, "change", tool=False, needs="send"
             ),
-            Operation("resend_delivery", "Send anew", "POST", resend, self._resend, "send", tool=False),
+            Operation(
+                "resend_delivery",
+                "Send anew",
+                "POST",
+                resend,
+                self._resend,
+                "send",
+                tool=False,
+                rehearse=self._rehearse_resend,
+            ),
         ]
 
     async def _list(self, given: DeliveriesSought) -> DeliveryPage:
@@ -125,6 +135,13 @@ class DeliveryDesk:
             raise NotFound("There is no such delivery.")
         await self._parts.outbox_bell.ring()
         return delivery_view(made.delivery)
+
+    async def _rehearse_resend(self, *, delivery_id: str) -> Rehearsal:
+        demand_operator()
+        found = await get_delivery(self._pool, _id(delivery_id))
+        if found is None or found.state != "unknown" or found.given_up_at is None:
+            found = await self._refused(_id(delivery_id), "It is not unknown, or still looked for")
+        return sends(found.external_chat_id, 0)
 
     async def _refused(self, delivery_id: UUID, why: str) -> Stored:
         """Raises: NotFound, or Rejected with the state it is in."""

@@ -1,6 +1,6 @@
 """The dead letters at the hub: what nobody could read or send, until somebody deals with it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import structlog
 from pydantic import BaseModel, Field
@@ -13,6 +13,7 @@ from core.errors import Rejected
 from core.keys import LetterState
 from core.letter_search import Head, Sought
 from core.operations import Arguments, Operation, asking
+from core.rehearsal import Rehearsal, takes
 from orchestrator.hub_arguments import CursorArgument, LimitArgument
 from orchestrator.hub_parts import HubParts
 
@@ -138,12 +139,29 @@ class LetterDesk:
         """Looking first."""
         listed, changed = asking(LettersPaged, self._list), asking(LettersChange, self._change)
         one, all_of_them = f"{_PATH}/{{letter_id}}", f"{_PATH}/{{action}}"
-        change = f"{one}/{{action}}"
+        change, dry = f"{one}/{{action}}", self._rehearse
         return [
             Operation("dead_letters", "Look at dead letters", "GET", _PATH, listed, "status"),
             Operation("get_dead_letter", "Get a dead letter", "GET", one, self._get, "status", tool=False),
-            Operation("change_dead_letter", "Mend a dead letter", "POST", change, self._change_one, "delete"),
-            Operation("change_dead_letters", "Mend many", "POST", all_of_them, changed, "delete", tool=False),
+            Operation(
+                "change_dead_letter",
+                "Mend a dead letter",
+                "POST",
+                change,
+                self._change_one,
+                "delete",
+                rehearse=dry,
+            ),
+            Operation(
+                "change_dead_letters",
+                "Mend many",
+                "POST",
+                all_of_them,
+                changed,
+                "delete",
+                tool=False,
+                rehearse=dry,
+            ),
         ]
 
     async def _list(self, given: LettersPaged) -> LetterPage:
@@ -198,6 +216,18 @@ class LetterDesk:
             changed = await act(given, by)
         structlog.get_logger().info("dead_letters_changed", by=by, **given.model_dump(exclude={"payload"}))
         return changed
+
+    async def _rehearse(self, **asked: Any) -> Rehearsal:
+        demand_operator()
+        given = LettersChange.model_validate(asked)
+        if given.letter_id == "" and (given.action == "edit" or not _narrows(given)):
+            raise Rejected("Name a letter_id, or a door, reason, channel or age.")
+        with storage_errors():
+            if given.letter_id:
+                await self._letters.whole(given.letter_id)
+            found = 1 if given.letter_id else await self._letters.count(self._sought(given))
+        many = min(found, given.limit) if given.action == "replay" else found
+        return takes(f"{given.action} {many} of the dead letters", letters=many)
 
     async def _edit(self, given: LettersChange, by: str) -> LettersChanged:
         await self._letters.edit(given.letter_id, given.payload, by=by)

@@ -46,6 +46,7 @@ class TurnDesk:
     def operations(self) -> list[Operation]:
         """In the order in which an agent meets them."""
         turn, reply = "/api/turns/{turn_id}", asking(ReplyArguments, self._writing.reply)
+        extend, back = f"{turn}/extend", f"{turn}/release"
         return [
             Operation(
                 "wait_for_turn",
@@ -64,26 +65,13 @@ class TurnDesk:
                 reply,
                 "answer",
                 repeatable=True,  # a turn is answered once
+                rehearse=self._writing.rehearse_reply,
             ),
             Operation("skip_turn", "Leave unanswered", "POST", f"{turn}/skip", self._skip, "work"),
             Operation(
-                "extend_turn",
-                "Keep a turn longer",
-                "POST",
-                f"{turn}/extend",
-                self._extend,
-                "work",
-                outside=False,
+                "extend_turn", "Keep a turn longer", "POST", extend, self._extend, "work", outside=False
             ),
-            Operation(
-                "release_turn",
-                "Give a turn back",
-                "POST",
-                f"{turn}/release",
-                self._release,
-                "work",
-                outside=False,
-            ),
+            Operation("release_turn", "Give a turn back", "POST", back, self._release, "work", outside=False),
         ]
 
     async def _wait(

@@ -14,6 +14,8 @@ from core.errors import NotFound, PeerUnreachable, Rejected
 from core.messages import OutgoingMessage
 from core.operations import Operation, asking
 from core.registry import CHANNEL_NAMES
+from core.rehearsal import Rehearsal, Spared, sends
+from core.textsplit import split_text
 from orchestrator import turns
 from orchestrator.account_names import AccountNames
 from orchestrator.hub_arguments import ReplyArguments, SendArguments
@@ -55,7 +57,7 @@ class Writing:
         send, delivery = asking(SendArguments, self.send), "/api/deliveries/{delivery_id}"
         sending = Operation("send_message", "Send a message", "POST", "/api/messages/send", send, "send")
         return [
-            replace(sending, answers=self._wrote_first),
+            replace(sending, answers=self._wrote_first, rehearse=self._rehearse_send),
             Operation("get_delivery", "Look a delivery up", "GET", delivery, self.delivery, "status"),
         ]
 
@@ -150,12 +152,7 @@ class Writing:
 
     async def send(self, given: SendArguments) -> Queued:
         """Write to a chat when no turn of it is open, such as to follow up; to answer a turn use reply."""
-        if given.channel not in CHANNEL_NAMES:
-            raise self._unknown(given.channel)
-        operator = OperatorSends(demand_operator(), self._parts.rules) if given.sender == "operator" else None
-        message = await self._accounts.named(_message(given))
-        if message.send_at and message.send_at - self._parts.now() > LONGEST_AHEAD:
-            raise Rejected(f"send_at is more than {LONGEST_AHEAD.days} days ahead.")
+        operator, message = await self._checked(given)
         way: Way | None = None
         if await outbound.get_delivery(self._pool, message.id) is None:
             way = await self._way_of_chat(message)
@@ -175,6 +172,51 @@ class Writing:
             return Queued(status="duplicate", delivery_id=str(message.id))
         put_off = accepted.delivery.state == "scheduled"
         return Queued(status="scheduled" if put_off else "queued", delivery_id=str(message.id))
+
+    async def _checked(self, given: SendArguments) -> tuple[OperatorSends | None, OutgoingMessage]:
+        """What can be told without the chat."""
+        if given.channel not in CHANNEL_NAMES:
+            raise self._unknown(given.channel)
+        operator = OperatorSends(demand_operator(), self._parts.rules) if given.sender == "operator" else None
+        message = await self._accounts.named(_message(given))
+        if message.send_at and message.send_at - self._parts.now() > LONGEST_AHEAD:
+            raise Rejected(f"send_at is more than {LONGEST_AHEAD.days} days ahead.")
+        return operator, message
+
+    async def _rehearse_send(self, **given: Any) -> Rehearsal:
+        asked = SendArguments.model_validate(given)
+        operator, message = await self._checked(asked)
+        way = await self._way_of_chat(message)
+        await self._refuse_unfit(way.channel if way else message.channel, asked)
+        chat = (message.channel, message.account, message.external_chat_id)
+        if operator is None:
+            to = (way.channel, way.account, way.external_chat_id) if way else chat
+            await outbound.refuse_paused(self._pool, chat, to, now=self._parts.now())
+        return await self._sends(way.channel if way else message.channel, asked.chat_id, asked)
+
+    async def rehearse_reply(self, **given: Any) -> Rehearsal:
+        """As reply, except that a batch which the customer is still writing is left open."""
+        asked = ReplyArguments.model_validate(given)
+        lease, _ = lease_of(asked.turn_id, asked.lease_token)
+        turn = await turns.get_turn(self._pool, lease.turn_id)
+        if turn is None:
+            raise NotFound(f"There is no turn {asked.turn_id}.")
+        chat_id = turn.chat[2]
+        if not _holds(lease, turn):
+            spared = [Spared(chat_id=chat_id, reason="stale_lease")]
+            return Rehearsal(would="send nothing", refused=spared, refused_count=1)
+        way = await self._way(turn)
+        channel = way.channel if way else turn.channel
+        await self._refuse_unfit(channel, asked)
+        return await self._sends(channel, chat_id, asked)
+
+    async def _sends(self, channel: str, chat_id: str, given: ReplyArguments | SendArguments) -> Rehearsal:
+        """In how many parts, where the channel says its limits."""
+        manifest = await self._parts.manifests.of(channel)
+        limits = manifest.limits if manifest else None
+        pieces = split_text(given.text, limits.text_limit, limits.text_unit) if limits else []
+        media = bool(given.file_kind or getattr(given, "image_url", ""))
+        return sends(chat_id, (len(pieces) + media) if limits else 0)
 
     async def _wrote_first(self, given: Mapping[str, Any]) -> bool:
         """Whether anything of the customer's is in the history of that chat."""

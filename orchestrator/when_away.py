@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from core.echoes import storage_errors
 from core.errors import StorageDown
 from core.operations import Operation
+from core.rehearsal import Rehearsal
 
 log = structlog.get_logger()
 
@@ -52,9 +53,16 @@ def told_when_away(operation: Operation) -> Operation:
         with storage_errors(), database_errors():
             return await operation.run(**given)
 
-    run.__signature__ = operation.signature  # type: ignore[attr-defined]  # read by inspect
-    run.__doc__ = operation.run.__doc__
-    return replace(operation, run=run)
+    rehearse = operation.rehearse
+    made = operation.carried_out_by(run)
+    if rehearse is None:
+        return made
+
+    async def rehearsed(**given: Any) -> Rehearsal:
+        with storage_errors(), database_errors():
+            return await rehearse(**given)
+
+    return replace(made, rehearse=rehearsed)
 
 
 def _away(error: Exception) -> DatabaseAway:

@@ -45,6 +45,7 @@ PROMISES: dict[str, str] = {
     "untrusted": "Others' words are marked, cleaned and cut for models, and forge no error or log line.",
     "modes": "A key that only reads changes nothing, at any door; what a guarded one must confirm waits.",
     "confirmed": "A guarded key writes unasked, to many, or deletes only after a yes to the very call, once.",
+    "rehearsed": "A dry run tells what would be sent or deleted, and changes nothing anywhere.",
     "scopes": "A key does what its scopes allow, at any door, and is shown nothing else.",
     "oauth": "A valid token that the issuer made for us opens what it says; no other opens anything.",
     "no-secrets": "No secret stands in a log line, an error or a status.",

@@ -104,6 +104,21 @@ async def _accept(pool: Pool, asked: Asked, now: datetime) -> tuple[Bulk, bool]:
     return bulk, created
 
 
+async def refusals(executor: Executor, asked: Asked, *, now: datetime) -> tuple[list[str], list[Refused]]:
+    """The chats that would get a message now, and those that would get none."""
+    taken, refused = _told_apart(asked.items)
+    chats = [chat for chat, _ in taken]
+    rows = await executor.fetch(sql("chats_for_bulk"), asked.channel, asked.account, chats, now)
+    paused = {row["external_chat_id"]: row["paused"] for row in rows}
+    reached = [chat for chat in chats if paused.get(chat) is False]
+    left = [
+        Refused(chat, PAUSED if chat in paused else NOT_KNOWN)
+        for chat in chats
+        if paused.get(chat) is not False
+    ]
+    return reached, refused + left
+
+
 async def get_bulk(executor: Executor, bulk_id: UUID) -> Bulk | None:
     """The bulk, or None."""
     row = await executor.fetchrow(sql("get_bulk"), bulk_id)
