@@ -81,7 +81,9 @@ async def test_a_bulk_tells_its_progress_over_mcp(system: System, customer: str,
 
     async with client(system, "mcp_avito", age=age) as avito:
         given = {"chat_ids": [chat], "text": "Скидка 10 %"}
-        result = await avito.call_tool("send_bulk", given, progress_callback=hear)
+        asked = await avito.call_tool("send_bulk", given)
+        agreed = {**given, "confirm_token": (asked.meta or {})[ERROR_META]["confirm_token"]}
+        result = await avito.call_tool("send_bulk", agreed, progress_callback=hear)
 
     assert not result.is_error, text(result)
     assert told == [(1, 1)]

@@ -49,7 +49,7 @@ async def test_the_hub_tells_how_far_a_bulk_is(
     async def hear(progress: float, total: float | None, message: str | None) -> None:
         told.append((progress, total))
 
-    every_tool = {**system.environment("orchestrator"), "MCP_PROFILE": "all"}
+    every_tool = {**system.environment("orchestrator"), "MCP_PROFILE": "all", "MCP_STDIO_MODE": "full"}
     parameters = StdioServerParameters(
         command=sys.executable, args=_arguments("orchestrator"), env=every_tool
     )
