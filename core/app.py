@@ -17,9 +17,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.api import api_routes, json_endpoint, openapi_document
+from core.appeal_tokens import AppealTokens
 from core.apps import View, apps_of, for_views, metas_of, models_tools, used_by
 from core.auth import ApiKeyAsBearer, FoundCaller, KeyRing, RequireKey, Scope
 from core.completion import Completers, add_completion
+from core.fence import NO_FENCE, Fence
+from core.fenced_requests import FencedRequests
 from core.listening import Listening
 from core.mcp_fixtures import Fixtures, no_fixtures
 from core.oauth import Tokens
@@ -61,9 +64,9 @@ class ServiceParts:
     what waits long should not hold it up. `public_routes` are open, `closed_routes` need a key that may read.
     `resource_bus` tells who watches `resources` of changes, over all replicas. `state_keys` seal what a
     client carries between the rounds of a call; without them only this process can open it. `confirm` is
-    asked before a guarded caller does what cannot be taken back. `tokens` open what the keys do; None: keys
-    only. `profile` and `core_tools` say which operations models are shown, `views` are shown by clients that
-    can. `fixtures` are for tests.
+    asked before a guarded caller does what cannot be taken back. `fence` says what a token of one appeal
+    opens. `tokens` open what the keys do; None: keys only. `profile` and `core_tools` say which operations
+    models are shown, `views` are shown by clients that can. `fixtures` are for tests.
     """
 
     name: str
@@ -86,6 +89,7 @@ class ServiceParts:
     state_keys: Sequence[bytes] = ()
     confirm: Confirm = unconfirmed
     tokens: Tokens | None = None
+    fence: Fence = NO_FENCE
     profile: Profile = "all"
     core_tools: Collection[str] = ()
     views: Sequence[View] = ()
@@ -100,9 +104,13 @@ def build_server(parts: ServiceParts) -> MCPServer:
 def _permitting(parts: ServiceParts) -> ServiceParts:
     return replace(
         parts,
-        operations=[permitting(one, parts.confirm) for one in parts.operations],
-        resources=[permitting_resource(one, parts.confirm) for one in parts.resources],
-        prompts=[replace(one, shows=permitting_resource(one.shows, parts.confirm)) for one in parts.prompts],
+        operations=[permitting(one, parts.confirm, parts.fence) for one in parts.operations],
+        resources=[permitting_resource(one, parts.confirm, parts.fence) for one in parts.resources],
+        keys=parts.keys.reading(AppealTokens(parts.state_keys).read),
+        prompts=[
+            replace(one, shows=permitting_resource(one.shows, parts.confirm, parts.fence))
+            for one in parts.prompts
+        ],
     )
 
 
@@ -111,6 +119,7 @@ def _server(parts: ServiceParts) -> MCPServer:
     tools = shown(operations, parts.profile, {*parts.core_tools, *used_by(parts.views)})
     hidden = [one for one in operations if one not in tools]
     guard = ToolGuard(tools, parts.metrics, hidden=hidden)
+    fenced = FencedRequests(parts.fence, parts.resources)
     server = PermittingServer(
         parts.name,
         title=parts.title,
@@ -121,6 +130,7 @@ def _server(parts: ServiceParts) -> MCPServer:
         middleware=[
             lookers_only,
             models_tools,
+            fenced,
             *([Listening(parts.resource_bus)] if parts.resource_bus else []),
         ],
         token_verifier=FoundCaller(),
@@ -130,7 +140,8 @@ def _server(parts: ServiceParts) -> MCPServer:
         log_level="WARNING",
     )
     guard.let_pass(parts.fixtures(server))
-    server.knows([*operations, *(one.operation for one in parts.resources)], parts.prompts)
+    known = [*operations, *(one.operation for one in parts.resources)]
+    server.knows(known, parts.prompts, fence=parts.fence)
     add_resources(server, parts.resources, parts.metrics)
     add_prompts(server, parts.prompts, parts.metrics)
     add_completion(server, _completed(parts), parts.metrics)
@@ -182,16 +193,18 @@ def _mcp_routes(server: MCPServer, parts: ServiceParts) -> list[Route]:
         return operation.scope if operation else None
 
     described = parts.tokens.routes(parts.title) if parts.tokens else []
-    return [*described, Route("/mcp", _closed(ApiKeyAsBearer(_mcp_app(server, parts)), parts, needs))]
+    mcp = ApiKeyAsBearer(_mcp_app(server, parts))
+    return [*described, Route("/mcp", _closed(mcp, parts, needs, fenced=True))]
 
 
 def _always(needed: Scope | None) -> Needs:
     return lambda _: needed
 
 
-def _closed(app: asgi.ASGIApp, parts: ServiceParts, needs: Needs) -> asgi.ASGIApp:
+def _closed(app: asgi.ASGIApp, parts: ServiceParts, needs: Needs, *, fenced: bool) -> asgi.ASGIApp:
+    """`fenced`: what a token of one appeal opens behind it is asked there."""
     inside = StepUp(app, parts.tokens, needs) if parts.tokens else app
-    return RequireKey(inside, parts.keys, parts.tokens)
+    return RequireKey(inside, parts.keys, parts.tokens, fenced=fenced)
 
 
 def _routes(parts: ServiceParts) -> list[BaseRoute]:
@@ -206,19 +219,19 @@ def _routes(parts: ServiceParts) -> list[BaseRoute]:
         return JSONResponse(document)
 
     scopes = {one.name: one.scope for one in parts.operations}
-    guarded = [
-        *api_routes(parts.operations, parts.metrics),
-        Route("/info", json_endpoint(parts.info)),
-        Route("/metrics", metrics),
-    ]
-    for route in guarded:
-        route.app = _closed(route.app, parts, _always(scopes.get(route.name)))
+    api = api_routes(parts.operations, parts.metrics)
+    for route in api:
+        route.app = _closed(route.app, parts, _always(scopes.get(route.name)), fenced=True)
+    rest = [Route("/info", json_endpoint(parts.info)), Route("/metrics", metrics)]
+    for route in rest:
+        route.app = _closed(route.app, parts, _always(None), fenced=False)
     for route in parts.closed_routes:
-        route.app = _closed(LookersOnly(route.app), parts, _always("read"))
+        route.app = _closed(LookersOnly(route.app), parts, _always("read"), fenced=False)
     return [
         Route("/health", json_endpoint(parts.health)),
         Route("/openapi.json", openapi),
-        *guarded,
+        *api,
+        *rest,
         *parts.closed_routes,
     ]
 

@@ -8,6 +8,7 @@ which bounds what it may do to the world, and scopes, the work it may do: core/p
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self, cast, get_args
@@ -42,14 +43,30 @@ current_caller: "ContextVar[Caller | None]" = ContextVar("current_caller", defau
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """The one conversation that a token is for: an appeal, its client, its chats (channel, account, id)."""
+
+    token_id: str
+    appeal_id: str
+    client_id: str
+    chats: frozenset[tuple[str, str, str]]
+    made_ms: int
+    ends_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a key or a token belongs to, what its owner is, and what it may do. `issuer`: of a token's."""
+    """Whom a key or a token belongs to, what its owner is, and what it may do.
+
+    `issuer`: of an access token. `bounds`: what a token of one appeal is for.
+    """
 
     name: str
     role: Role = "agent"
     mode: Mode = "guarded"
     scopes: frozenset[Scope] = ALL_SCOPES
     issuer: str = ""
+    bounds: Bounds | None = None
 
     @property
     def speaks_as(self) -> Speaker:
@@ -65,11 +82,25 @@ class Caller:
         return replace(self, role="operator") if (sender, self.role) == ("operator", "service") else None
 
 
+#: Who calls with a token of one appeal (core/appeal_tokens.py); None for a text that is none.
+ReadsAppealTokens = Callable[[str], Caller | None]
+
+
+def no_tokens(_: str) -> Caller | None:
+    """Keys alone open."""
+    return None
+
+
 class KeyRing:
     """The callers and the digests of their keys; the keys themselves are not kept."""
 
-    def __init__(self, digests: dict[Caller, bytes]) -> None:
+    def __init__(self, digests: dict[Caller, bytes], tokens: ReadsAppealTokens = no_tokens) -> None:
         self._digests = list(digests.items())
+        self._tokens = tokens
+
+    def reading(self, tokens: ReadsAppealTokens) -> Self:
+        """The same ring, which knows who calls with a token as well."""
+        return type(self)(dict(self._digests), tokens)
 
     @classmethod
     def parse(cls, text: SecretStr) -> Self:
@@ -93,8 +124,8 @@ class KeyRing:
         return [caller for caller, _ in self._digests]
 
     def caller(self, key: str) -> Caller | None:
-        """Whose key this is; takes as long for a wrong key as for a right one."""
-        given, found = _digest(key), None
+        """Whose key or token this is; takes as long for a wrong key as for a right one."""
+        given, found = _digest(key), self._tokens(key)
         for caller, digest in self._digests:
             if hmac.compare_digest(digest, given):
                 found = caller
@@ -157,13 +188,17 @@ class ReadsTokens(Protocol):
 class RequireKey:
     """ASGI: serves only callers with a key or a token.
 
-    Puts the Caller into `scope["state"]` and `current_caller`.
+    Puts the Caller into `scope["state"]` and `current_caller`. `fenced`: whether tokens of one appeal are
+    served as well, because what is behind it asks what they open.
     """
 
-    def __init__(self, app: asgi.ASGIApp, keys: KeyRing, tokens: ReadsTokens | None = None) -> None:
+    def __init__(
+        self, app: asgi.ASGIApp, keys: KeyRing, tokens: ReadsTokens | None = None, *, fenced: bool = False
+    ) -> None:
         self._app = app
         self._keys = keys
         self._tokens = tokens
+        self._fenced = fenced
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] != "http":
@@ -182,6 +217,10 @@ class RequireKey:
         if caller is None:
             said = f"{SENDER_HEADER} is agent or operator, and operator only with an operator's key."
             await problem(403, Forbidden.code, said)(scope, receive, send)
+            return
+        if caller.bounds is not None and not self._fenced:
+            said = f"This token is for the appeal {caller.bounds.appeal_id} alone."
+            await problem(403, NotPermitted.code, said)(scope, receive, send)
             return
         scope["state"] = {**scope.get("state", {}), "caller": caller}
         token = current_caller.set(caller)
@@ -248,6 +287,11 @@ def caller_now() -> Caller:
         return caller
     token = get_access_token()
     return token.caller if isinstance(token, CallerToken) else Caller("agent")
+
+
+def bounds_now() -> Bounds | None:
+    """The one conversation that the present caller may see and touch; None: all of them."""
+    return caller_now().bounds
 
 
 def speaks_now() -> Speaker:

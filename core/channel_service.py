@@ -19,12 +19,15 @@ from core.attempts import Attempts
 from core.auth import KeyRing
 from core.background import running
 from core.channel import Channel, ListsChats, NamesChats
+from core.channel_fence import ChannelFence
 from core.channel_operations import Account, ChannelOperations, capabilities_of
 from core.clock import SystemClock
 from core.confirmation import Confirmations, OnceInRedis
 from core.connections import redis_client
 from core.deadletters import DeadLetters
 from core.echoes import Echoes
+from core.ended_tokens import EndedTokens
+from core.fence import Fence
 from core.files import FileLinks, file_paths, file_routes, files_address
 from core.ids import AccountId, ChannelName
 from core.inbox import Inbox, Pace
@@ -187,6 +190,7 @@ class _Wiring(Generic[S, C]):
             state_keys=self._seals,
             confirm=Confirmations(name, self._seals, SystemClock(), OnceInRedis(self._redis, self._keys)),
             tokens=tokens_of(made.settings, made.settings.public_url, SystemClock()),
+            fence=self._fence(some),
             fixtures=fixtures_of(made.settings.mcp_fixtures),
         )
 
@@ -199,6 +203,13 @@ class _Wiring(Generic[S, C]):
         if not says and operation.name != "edit_message":
             return operation
         return self._pauses.guarding(self._made.service.channel, operation, known.name)
+
+    def _fence(self, some: Channel) -> Fence:
+        ended = EndedTokens(self._redis, self._keys, SystemClock())
+        accounts = Accounts(self._accounts)
+        name_of = some.name_of_chat if isinstance(some, NamesChats) else None
+        channel = self._made.service.channel
+        return ChannelFence(channel, ended, account_of=accounts.own_name, name_of=name_of).fence()
 
     def _replays(self) -> LetterReplays:
         return LetterReplays(self._channels, self._inbox, self._dead, self._afterwards)

@@ -143,6 +143,10 @@ class Keys:
         """HASH {version, until} of a conversation that a person took over (core/pauses.py)."""
         return f"{self.prefix}paused:{channel}:{account}:{chat_id}"
 
+    def ended(self, what: str) -> str:
+        """Set when tokens of an appeal end early: token-{id}, or all of client-{id} made by then, Unix ms."""
+        return f"{self.prefix}ended:{what}"
+
     def idempotency(self, channel: str, account: str, key: str) -> str:
         """What became of a send with this idempotency key."""
         return f"{self.prefix}idem:{channel}:{account}:{key}"

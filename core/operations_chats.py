@@ -1,11 +1,13 @@
 """Operations about chats and the people in them: list, look, mark as read, show that we write, find."""
 
+from contextlib import suppress
 from typing import Annotated, Protocol
 
 from pydantic import BaseModel, Field
 
 from core.accounts import Accounts
 from core.arguments import AccountArgument, ChatArgument, CursorArgument, LimitArgument
+from core.auth import Bounds, bounds_now
 from core.channel import (
     Channel,
     ChatInfo,
@@ -23,7 +25,7 @@ from core.channel import (
 )
 from core.chat_completion import ChatIds
 from core.completion import Completers, one_of
-from core.errors import Rejected
+from core.errors import NotFound, Rejected
 from core.ids import AccountId, ChatId, UserId
 from core.operations import Operation
 from core.resource_uris import ACCOUNT_CHAT, CHAT, of_channel
@@ -139,9 +141,20 @@ class Chats:
     ) -> ChatPage:
         """List customers' chats, newest first, with the ad each is about: start here to find a chat_id."""
         channel = self._accounts.one(account).channel
+        if bounds := bounds_now():
+            return await self._of_token(bounds, channel.name, account)
         if isinstance(channel, ListsChats):
             return await channel.list_chats(limit, cursor)
         return await self._own(account).list_chats(self._accounts.name(account), limit, cursor)
+
+    async def _of_token(self, bounds: Bounds, channel: str, account: str) -> ChatPage:
+        """The chats that a token is for, as far as the messenger shows them."""
+        place, found = (channel, self._accounts.name(account)), []
+        for *its, chat_id in sorted(bounds.chats):
+            if (*its,) == place:
+                with suppress(NotFound):
+                    found.append(await self._get_chat(chat_id, account))
+        return ChatPage(chats=found)
 
     async def _get_chat(self, chat_id: ChatArgument, account: AccountArgument = "default") -> ChatInfo:
         """Get one chat, to know who the customer is and which ad it is about."""

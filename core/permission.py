@@ -21,6 +21,7 @@ from starlette import types as asgi
 from core.auth import Caller, caller_now
 from core.confirmation import has_agreed, question
 from core.errors import NotPermitted
+from core.fence import NO_FENCE, Fence
 from core.operations import READING, Operation, Risk
 from core.problems import from_channel_error
 from core.prompts import PromptOf
@@ -74,9 +75,9 @@ def _lacks(caller: Caller, scope: str, what: str) -> str:
     return f"{what} needs the scope {scope}, and the key of {caller.name} has {has}."
 
 
-def permitting(operation: Operation, confirm: Confirm) -> Operation:
+def permitting(operation: Operation, confirm: Confirm, fence: Fence) -> Operation:
     """The same operation; it runs for those who may use it."""
-    door = _Door(operation, confirm)
+    door = _Door(operation, confirm, fence)
     asks = confirm is not unconfirmed and operation.risk in CONFIRMED
     further = [*([_TOKEN] if asks else []), *([DRY_RUN] if operation.rehearse else [])]
     made = operation.carried_out_by(door.run, *further)
@@ -86,15 +87,18 @@ def permitting(operation: Operation, confirm: Confirm) -> Operation:
 class _Door:
     """Of one operation."""
 
-    def __init__(self, operation: Operation, confirm: Confirm) -> None:
+    def __init__(self, operation: Operation, confirm: Confirm, fence: Fence) -> None:
         self._operation = operation
         self._confirm = confirm
+        self._fence = fence
 
     async def run(self, *, confirm_token: str = "", dry_run: bool = False, **given: Any) -> BaseModel:
         """Refuse it, rehearse it, have it confirmed, or carry it out."""
         caller = caller_now()
         if why := refusal(caller, self._operation):
             raise NotPermitted(why)
+        if caller.bounds is not None:
+            await self._fence.check(caller.bounds, self._operation.name, given)
         if dry_run and self._operation.rehearse is not None:
             return DryRun(dry_run=await self._operation.rehearse(**given))
         if await self._waits(caller, given) and not has_agreed():
@@ -105,14 +109,21 @@ class _Door:
         """What a person is to be asked; a call that brings its token asks nothing."""
         own = {name: value for name, value in given.items() if name not in (_TOKEN.name, DRY_RUN.name)}
         caller = caller_now()
-        if (
-            given[_TOKEN.name]
-            or given.get(DRY_RUN.name)
-            or refusal(caller, self._operation)
-            or not await self._waits(caller, own)
-        ):
+        if given[_TOKEN.name] or given.get(DRY_RUN.name) or refusal(caller, self._operation):
+            return ""
+        if await self._is_beyond(caller, own) or not await self._waits(caller, own):
             return ""
         return question(self._operation, own)
+
+    async def _is_beyond(self, caller: Caller, given: Mapping[str, Any]) -> bool:
+        """Then nothing is asked, since a question would tell of it: the call itself is refused."""
+        if caller.bounds is None:
+            return False
+        try:
+            await self._fence.check(caller.bounds, self._operation.name, given)
+        except NotPermitted:
+            return True
+        return False
 
     async def _waits(self, caller: Caller, given: Mapping[str, Any]) -> bool:
         """Whether this call needs a yes."""
@@ -122,9 +133,9 @@ class _Door:
         return risk != "send" or answers is None or not await answers(given)
 
 
-def permitting_resource(resource: ResourceOf, confirm: Confirm) -> ResourceOf:
+def permitting_resource(resource: ResourceOf, confirm: Confirm, fence: Fence) -> ResourceOf:
     """The same for what is read under a URI."""
-    return replace(resource, operation=permitting(resource.operation, confirm))
+    return replace(resource, operation=permitting(resource.operation, confirm, fence))
 
 
 async def lookers_only(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -151,11 +162,15 @@ class PermittingServer(MCPServer):
     """Lists to each caller what that caller may use; tools and resources of other makes to everybody."""
 
     _known: Mapping[str, Operation] = {}
+    _fence: Fence = NO_FENCE
 
-    def knows(self, operations: Sequence[Operation], prompts: Sequence[PromptOf] = ()) -> None:
+    def knows(
+        self, operations: Sequence[Operation], prompts: Sequence[PromptOf] = (), *, fence: Fence = NO_FENCE
+    ) -> None:
         """The operations behind its tools and resources, which have their names, and behind its prompts."""
         shown = {prompt.name: prompt.shows.operation for prompt in prompts}
         self._known = {operation.name: operation for operation in operations} | shown
+        self._fence = fence
 
     async def list_tools(self) -> list[Tool]:
         """Called by the SDK for every tools/list."""
@@ -175,4 +190,8 @@ class PermittingServer(MCPServer):
 
     def _shows(self, name: str) -> bool:
         operation = self._known.get(name)
-        return operation is None or not refusal(caller_now(), operation)
+        if operation is None:
+            return True
+        caller = caller_now()
+        within = caller.bounds is None or self._fence.opens(operation.name)
+        return within and not refusal(caller, operation)

@@ -57,14 +57,14 @@ def _parts(common: ServiceSettings, own: OrchestratorSettings, *, loops: bool = 
         async with redis, http, pool, orchestrator.running() if loops else orchestrator.answering():
             yield
 
-    parts = orchestrator.parts(KeyRing.parse(common.api_keys), allowed_hosts=common.allowed_hosts)
     seals = state_keys(common.mcp_state_keys, common.api_keys)
+    ring = KeyRing.parse(common.api_keys)
+    parts = orchestrator.parts(ring, allowed_hosts=common.allowed_hosts, state_keys=seals)
     once = OnceInRedis(redis, Keys(common.redis_prefix))
     return replace(
         parts,
         lifespan=lifespan,
         profile=common.mcp_profile,
-        state_keys=seals,
         confirm=Confirmations(parts.name, seals, SystemClock(), once),
         tokens=tokens_of(common, common.public_url, SystemClock()),
         fixtures=fixtures_of(common.mcp_fixtures),

@@ -1,7 +1,7 @@
 """The orchestrator as one application: its loops in one TaskGroup, the hub on top."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from core.app import VERSION, ServiceParts
+from core.appeal_tokens import AppealTokens
 from core.auth import KeyRing
 from core.bell import Bell
 from core.chats import Chats
@@ -16,6 +17,8 @@ from core.clock import Clock
 from core.collector import Collector
 from core.deadletters import DeadLetters
 from core.dispatcher import Dispatcher, Work
+from core.ended_tokens import EndedTokens
+from core.fence import Fence
 from core.keys import Keys
 from core.letter_search import LetterSearch
 from core.messages import IncomingMessage
@@ -23,6 +26,7 @@ from core.observability import Metrics
 from core.pauses import Pauses
 from core.resources import ResourceOf
 from core.settings import secret_texts
+from orchestrator.account_names import AccountNames
 from orchestrator.channels import Channels
 from orchestrator.clockwork import Clockwork
 from orchestrator.close_now import Gathering
@@ -33,7 +37,9 @@ from orchestrator.erasure import Erasure
 from orchestrator.fair_share import FairShare
 from orchestrator.gauges import Gauges
 from orchestrator.hub import HUB_CORE, Hub
+from orchestrator.hub_fence import HubFence
 from orchestrator.hub_parts import HubParts
+from orchestrator.hub_tokens import TokenDesk
 from orchestrator.letter_gauges import LetterGauges, dead_letters
 from orchestrator.letters import Letters
 from orchestrator.manifests import Manifests
@@ -112,16 +118,21 @@ class Orchestrator:
         )
         self._debouncer = self._new_debouncer()
         self._gathering = self._new_gathering()
+        self._ended = EndedTokens(redis, keys, clock)
         self._hub = self._new_hub()
         self._waking = Waking(settings, self._hub.parts, redis, keys, self.metrics)
 
-    def parts(self, ring: KeyRing, *, allowed_hosts: tuple[str, ...] = ()) -> ServiceParts:
+    def parts(
+        self, ring: KeyRing, *, allowed_hosts: tuple[str, ...] = (), state_keys: Sequence[bytes] = ()
+    ) -> ServiceParts:
         """The service: hub tools, REST, health and the lifespan of the loops."""
+        tokens = TokenDesk(self._hub.parts, AppealTokens(state_keys, self._clock), self._ended)
+        desks = (self._hub, self._waking, tokens)
         return ServiceParts(
             name="eldoleado-hub",
             title="Eldoleado hub",
             instructions=INSTRUCTIONS,
-            operations=[told_when_away(one) for one in (*self._hub.operations(), *self._waking.operations())],
+            operations=[told_when_away(one) for desk in desks for one in desk.operations()],
             keys=ring,
             metrics=self.metrics,
             health=self._health,
@@ -136,8 +147,14 @@ class Orchestrator:
             prompts=[replace(one, shows=_told_when_away(one.shows)) for one in self._hub.prompts()],
             resource_bus=self._waking.bus,
             views=self._hub.views(),
+            state_keys=state_keys,
+            fence=self._fence(),
             closed_routes=self._waking.routes(),
         )
+
+    def _fence(self) -> Fence:
+        accounts = AccountNames(self._manifests, self._channels.names)
+        return HubFence(self._pool, accounts, self._ended).fence()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -228,6 +245,7 @@ class Orchestrator:
                     self._pool, self._redis, self._keys, self._clock, contents=self._media.contents
                 ),
                 collects=self._settings.in_flight == "collect",
+                ended=self._ended,
             )
         )
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from core.auth import caller_now, is_operator
+from core.auth import Bounds, bounds_now, caller_now, is_operator
 from core.errors import ConversationPaused, NotFound, Rejected
 from core.operations import Arguments, Operation, asking
 from orchestrator import appeal_changes, appeals
@@ -97,6 +97,8 @@ class AppealDesk:
         cursor: CursorArgument = "",
     ) -> AppealPage:
         """List support cases, latest change first, to find one outside a turn."""
+        if bounds := bounds_now():
+            return await self._own(bounds, status, channel)
         try:
             with only_storable():
                 page = await appeals.list_appeals(
@@ -110,6 +112,12 @@ class AppealDesk:
             raise Rejected("There is no channel of this name.") from error
         lines = [appeal_line(appeal) for appeal in page.appeals]
         return AppealPage(appeals=lines, next_cursor=page.next_cursor)
+
+    async def _own(self, bounds: Bounds, status: str, channel: str) -> AppealPage:
+        """Of a token: its own case, when it is asked for."""
+        one = await self._known(bounds.appeal_id)
+        asked = status in ("all", one.status) and channel in ("", one.channel)
+        return AppealPage(appeals=[appeal_line(one)] if asked else [])
 
     async def _update(self, asked: AppealChange) -> AppealDetails:
         """Change a support case when something of it is settled: status, snooze, priority, tags or a note."""

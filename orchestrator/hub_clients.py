@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from core.auth import demand_operator
+from core.auth import Bounds, bounds_now, demand_operator
 from core.echoes import storage_errors
 from core.errors import NotFound, Rejected
 from core.operations import Operation
@@ -72,6 +72,7 @@ class ClientDesk:
 
     async def _get(self, client_id: ClientArgument) -> ClientCard:
         """Get who a client is, when the answer depends on it: accounts, facts and whose, earlier cases."""
+        bounds = bounds_now()
         view = await client_view(self._pool, await merges.follow(self._pool, int(client_id)))
         if view is None:
             raise NotFound(f"There is no client {client_id}.")
@@ -82,7 +83,7 @@ class ClientDesk:
             email_untrusted=view.client.email,
             handles=[Handle(**one) for one in view.handles],
             facts=[Fact(**one) for one in view.facts],
-            appeals=[appeal_line(one) for one in view.appeals],
+            appeals=[appeal_line(one) for one in view.appeals if _is_open_to(bounds, one.id)],
         )
 
     async def _list(
@@ -149,17 +150,21 @@ class ClientDesk:
 
     async def _merged(self, winner: int, loser: int, *, by: str, why: str) -> MergeLine:
         try:
-            return _line(await merges.merge(self._pool, winner, loser, by=by, why=why, now=self._parts.now()))
+            made = await merges.merge(self._pool, winner, loser, by=by, why=why, now=self._parts.now())
         except MergeRefused as error:
             raise Rejected(str(error)) from error
+        await self._parts.ended.end_of_clients(made.winner_id, made.loser_id)
+        return _line(made)
 
     async def _unmerge(self, merge_id: NumberArgument) -> MergeLine:
         """Undo a merge: what was moved goes back, what came since goes to the side it came from."""
         by = demand_operator()
         try:
-            return _line(await merges.unmerge(self._pool, int(merge_id), by=by, now=self._parts.now()))
+            undone = await merges.unmerge(self._pool, int(merge_id), by=by, now=self._parts.now())
         except MergeRefused as error:
             raise Rejected(str(error)) from error
+        await self._parts.ended.end_of_clients(undone.winner_id, undone.loser_id)
+        return _line(undone)
 
     async def _export(self, client_id: ClientArgument) -> Exported:
         """Everything that is kept of a client, as it is stored."""
@@ -192,6 +197,7 @@ class ClientDesk:
             raise Rejected("Nothing was erased: confirm must be the client_id once more.")
         with storage_errors():
             report = await self._parts.erasure.erase(int(client_id), by=by)
+            await self._parts.ended.end_of_clients(int(client_id))
         if report is None:
             raise NotFound(f"There is no client {client_id}.")
         told = {**asdict(report), "client_id": str(report.client_id)}
@@ -208,6 +214,10 @@ class ClientDesk:
         rows = {name: len(found) for name, found in kept.tables.items()}
         beside = {"in_redis": len(kept.redis) + len(kept.queued), "files": len(kept.files)}
         return Rehearsal(would=f"erase the client {kept.client_id} for good", affects=rows | beside)
+
+
+def _is_open_to(bounds: Bounds | None, appeal_id: int) -> bool:
+    return bounds is None or bounds.appeal_id == str(appeal_id)
 
 
 def _line(one: merges.Merge) -> MergeLine:

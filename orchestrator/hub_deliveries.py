@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from core.auth import demand_operator
+from core.auth import bounds_now, demand_operator
 from core.errors import BadCursor, NotFound, Rejected
 from core.operations import Arguments, Operation, asking
 from core.rehearsal import Rehearsal, sends
@@ -95,11 +95,11 @@ class DeliveryDesk:
 
     async def _list(self, given: DeliveriesSought) -> DeliveryPage:
         """List deliveries in a state, the latest first; unknown ones are those of which nobody knows."""
+        appeal_id = int(bounds.appeal_id) if (bounds := bounds_now()) else None
         found = await settling.listed(
             self._pool,
             cast(State, given.status),
-            channel=given.channel,
-            account=given.account,
+            of=settling.Of(given.channel, given.account, appeal_id),
             before=_place(given.cursor),
             limit=given.limit,
         )

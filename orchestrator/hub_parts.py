@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from core.bell import Bell
 from core.clock import Clock
+from core.ended_tokens import EndsNothing, EndsTokens
 from orchestrator.close_now import ClosesNow
 from orchestrator.erasure import Erasure
 from orchestrator.letters import Letters
@@ -41,6 +42,7 @@ class HubParts:
     collects: bool = False
     files: ShowsMedia = field(default_factory=VendorsLinks)
     rules: Rules = field(default_factory=Rules)
+    ended: EndsTokens = field(default_factory=EndsNothing)
 
     def now(self) -> datetime:
         """The clock's time, in UTC."""

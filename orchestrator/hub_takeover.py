@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import structlog
 from pydantic import BaseModel, Field
 
-from core.auth import caller_now, demand_operator
+from core.auth import bounds_now, caller_now, demand_operator
 from core.errors import StateConflict
 from core.operations import Arguments, Operation, asking
 from orchestrator.account_names import AccountNames
@@ -147,6 +147,10 @@ class TakeoverDesk:
     async def _list(self) -> PausedConversations:
         """List the conversations that a person has, the latest first."""
         pauses = await list_pauses(self._pool, self._parts.now(), limit=_MOST_LISTED)
+        if bounds := bounds_now():
+            pauses = [
+                one for one in pauses if (one.channel, one.account, one.external_chat_id) in bounds.chats
+            ]
         return PausedConversations(conversations=[_shown(pause, "paused") for pause in pauses])
 
 

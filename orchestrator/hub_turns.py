@@ -7,7 +7,7 @@ from typing import Annotated
 import structlog
 from pydantic import Field
 
-from core.auth import caller_now
+from core.auth import bounds_now, caller_now
 from core.errors import ChannelError, NotFound
 from core.operations import Operation, asking
 from orchestrator import turns
@@ -17,6 +17,7 @@ from orchestrator.hub_parts import HubParts
 from orchestrator.hub_views import lease_of, offer
 from orchestrator.hub_writing import Writing
 from orchestrator.reach import NoWay
+from orchestrator.store.queries import sql
 from orchestrator.waiting import SWEEP_SECONDS, WaitingRoom
 from orchestrator.ways import Way
 
@@ -91,6 +92,9 @@ class TurnDesk:
         if turn_id:
             leased = await self._this_turn(int(turn_id), name, wait_seconds)
             said = f"The turn {turn_id} is not free: taken, answered or gone. Call wait_for_turn without it."
+        elif bounds := bounds_now():
+            leased = await self._of_appeal(int(bounds.appeal_id), name, wait_seconds)
+            said = "Nobody wrote in this appeal. Call wait_for_turn again."
         else:
             leased = await self._room.wait(name, wait_seconds)
             said = "Nobody wrote. Call wait_for_turn again."
@@ -113,6 +117,21 @@ class TurnDesk:
             turn = await turns.get_turn(self._pool, turn_id)
             left = ends - asyncio.get_running_loop().time()
             if turn is None or turn.status != "ready" or left <= 0 or self._room.stopped:
+                return None
+            await self._parts.turns_bell.wait(ticket, min(left, SWEEP_SECONDS))
+
+    async def _of_appeal(self, appeal_id: int, agent: str, seconds: float) -> turns.LeasedTurn | None:
+        """The next turn of this appeal, for whose token it is."""
+        ends = asyncio.get_running_loop().time() + seconds
+        while True:
+            ticket = self._parts.turns_bell.ticket
+            query = sql("offered_turn_of_appeal"), appeal_id, self._parts.now()
+            if (turn_id := await self._pool.fetchval(*query)) is not None:
+                leased = await self._room.heard(self._lease([agent], turn_id))
+                if leased:
+                    return leased[0]
+            left = ends - asyncio.get_running_loop().time()
+            if left <= 0 or self._room.stopped:
                 return None
             await self._parts.turns_bell.wait(ticket, min(left, SWEEP_SECONDS))
 

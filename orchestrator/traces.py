@@ -25,7 +25,7 @@ from orchestrator.redis_parts import drop_part, parts_of
 #: What `{kind}:{channel}:{account}:{name}` is about.
 _SCOPED = ("seen", "sent", "sending", "facts", "paused", "idem")
 #: Kinds that name no customer; a file on offer to a vendor is gone after ten minutes.
-IMPERSONAL = ("token", "swept", "watch", "file", "rate", "bell", "erased")
+IMPERSONAL = ("token", "swept", "watch", "file", "rate", "bell", "erased", "ended")
 #: Shorter words stand in texts by chance.
 _SHORTEST = 4
 _RULES = json.dumps({"channels": {}, "default": [0, 0, 0], "lease": 1})

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from orchestrator.store.outbound import (
@@ -61,11 +61,25 @@ async def resend(pool: Pool, delivery_id: UUID, *, by: str, now: datetime) -> Ac
     return Accepted(found, settled is not None) if found is not None else None
 
 
+class Of(NamedTuple):
+    """Whose messages; what is empty does not matter."""
+
+    channel: str = ""
+    account: str = ""
+    appeal_id: int | None = None
+
+
 async def listed(
-    executor: Executor, state: State, *, channel: str, account: str, before: int, limit: int
+    executor: Executor,
+    state: State,
+    *,
+    of: Of,
+    before: int,
+    limit: int,
 ) -> Sequence[Delivery]:
     """Messages in a state, the latest first; `before` is the seq of the last one of the page before, or 0."""
-    rows = await executor.fetch(sql("list_outbound"), state, channel, account, before or _LAST, limit)
+    place = (of.channel, of.account, before or _LAST, limit, of.appeal_id)
+    rows = await executor.fetch(sql("list_outbound"), state, *place)
     return [delivery_of(row) for row in rows]
 
 

@@ -118,7 +118,7 @@ async def _write(shop: Shop, played: Played, corpus: list[Attempt]) -> None:
 def _doors_of(number: int) -> Sequence[str]:
     """Every attempt in every field that there is; at the webhooks of two messengers each, in turn."""
     messengers = [door.channel for door in DOORS]
-    return (messengers[number % 6], messengers[(number // 6 + number + 3) % 6 - 6], "form", "producer")
+    return (messengers[number % 6], messengers[(number + 1 + number // 6 % 5) % 6], "form", "producer")
 
 
 async def _read(shop: Shop, played: Played) -> None:

@@ -37,8 +37,7 @@ async def listed(post: Post, state: str = "unknown") -> list[str]:
     found = await settling.listed(
         post.here.pool,
         state,  # type: ignore[arg-type]  # any state
-        channel="",
-        account="",
+        of=settling.Of(),
         before=0,
         limit=10,
     )

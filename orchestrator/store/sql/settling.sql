@@ -19,4 +19,5 @@ RETURNING *
 -- name: list_outbound
 SELECT * FROM outbound
 WHERE state = $1 AND ($2 = '' OR channel = $2) AND ($3 = '' OR account = $3) AND seq < $4
+    AND ($6::bigint IS NULL OR appeal_id = $6)
 ORDER BY seq DESC LIMIT $5
