@@ -89,7 +89,7 @@ async def call(service: httpx.AsyncClient, one: Any, chat: str, key: str) -> htt
     given = {name: known[name] for name in one["arguments"] if name in known}
     inside = {name: value for name, value in given.items() if f"{{{name}}}" in one["path"]}
     rest = {name: value for name, value in given.items() if name not in inside}
-    told = {"json": rest} if one["method"] == "POST" else {"params": rest}
+    told: dict[str, Any] = {"json": rest} if one["method"] == "POST" else {"params": rest}
     path = one["path"].format(**inside)
     return await service.request(one["method"], path, headers={"X-API-Key": key}, **told)
 

@@ -56,7 +56,7 @@ class Hub:
         self._client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60)
 
     async def ask(self, path: str, key: str = OPERATOR, method: str = "POST", **given: Any) -> httpx.Response:
-        told = {"json": given} if method == "POST" else {"params": given}
+        told: dict[str, Any] = {"json": given} if method == "POST" else {"params": given}
         return await self._client.request(method, path, headers={"X-API-Key": key}, **told)
 
     async def told(self, path: str, key: str = OPERATOR, method: str = "POST", **given: Any) -> Any:

@@ -24,13 +24,14 @@ OURS: dict[str, str] = {
     """,
     "names of our keys and agents, given by whoever has a key": """
         edited_by merged_by replayed_by undone_by paused_by JournalEntry.by NoteLine.by TraceStage.by
+        taken_by You.name
     """,
     "times of ours": """
         at created_at disabled_at edited_at expires_at failed_at finished_at last_at merged_at opened_at
         renew_at reopened_at replayed_at send_at sent_at since snoozed_until started_at undone_at until
-        updated_at paused_until
+        updated_at paused_until waiting_since
     """,
-    "tokens and cursors that we made": "lease_token next_cursor",
+    "tokens and cursors that we made": "lease_token next_cursor AppealToken.token token_id",
     "phones, kept as E.164 only": "phone client_phone",
     "addresses of the messenger's files, or of ours: no blank can stand in one": """
         avatar_url file_urls image_url image_urls voice_url ExportedFile.url MediaLink.url TurnFile.url
@@ -38,6 +39,7 @@ OURS: dict[str, str] = {
     "addresses of our own webhooks, set by the owner": "WebhookStatus.urls AgentWebhookState.host",
     "words from lists of ours, or of the messenger's kinds": """
         status state cause evidence Profile.language event from_status to_status priority error_code
+        AppealToken.mode AppealToken.may You.may ShownMessage.delivery_state
         TraceStage.code TraceStage.stage ChatMessage.type TurnMessage.type TurnFile.kind Fact.kind
         ExportedFile.kind ExportedFile.media_type LetterLine.door LetterLine.reason Letter.door Letter.reason
         Suggestion.why ConversationLine.delivery_state BulkProgress.states Erased.tables Erased.redis
