@@ -33,7 +33,11 @@ class TokenAsked(Arguments):
     ] = _USUAL_SECONDS
     may: Annotated[
         tuple[Literal["read", "answer", "send"], ...],
-        Field(max_length=3, description="Fewer scopes than you have; empty: all that a token may give"),
+        Field(
+            max_length=3,
+            description="Fewer scopes than you have; empty: all that a token may give",
+            examples=[["read", "answer"]],
+        ),
     ] = ()
     mode: Annotated[
         Literal["", "read_only", "guarded", "full"], Field(description="Not above yours; empty: yours")
