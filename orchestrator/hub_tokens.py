@@ -75,7 +75,7 @@ class TokenDesk:
         make, path = asking(TokenAsked, self._make), "/api/appeals/{appeal_id}/token"
         end = "/api/tokens/end"
         return [
-            Operation("make_token", "Make a token", "POST", path, make, "status", repeatable=False),
+            Operation("make_token", "Make a token", "POST", path, make, "status", tool=False),
             Operation("end_token", "End a token", "POST", end, self._end, "work", tool=False, needs="read"),
         ]
 

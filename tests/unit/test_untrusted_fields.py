@@ -39,7 +39,7 @@ OURS: dict[str, str] = {
     "addresses of our own webhooks, set by the owner": "WebhookStatus.urls AgentWebhookState.host",
     "words from lists of ours, or of the messenger's kinds": """
         status state cause evidence Profile.language event from_status to_status priority error_code
-        AppealToken.mode AppealToken.may You.may ShownMessage.delivery_state
+        InboxLine.pause_cause AppealToken.mode AppealToken.may You.may ShownMessage.delivery_state
         TraceStage.code TraceStage.stage ChatMessage.type TurnMessage.type TurnFile.kind Fact.kind
         ExportedFile.kind ExportedFile.media_type LetterLine.door LetterLine.reason Letter.door Letter.reason
         Suggestion.why ConversationLine.delivery_state BulkProgress.states Erased.tables Erased.redis
