@@ -75,7 +75,7 @@ def _lacks(caller: Caller, scope: str, what: str) -> str:
     return f"{what} needs the scope {scope}, and the key of {caller.name} has {has}."
 
 
-def permitting(operation: Operation, confirm: Confirm, fence: Fence) -> Operation:
+def permitting(operation: Operation, confirm: Confirm, fence: Fence = NO_FENCE) -> Operation:
     """The same operation; it runs for those who may use it."""
     door = _Door(operation, confirm, fence)
     asks = confirm is not unconfirmed and operation.risk in CONFIRMED
@@ -133,7 +133,7 @@ class _Door:
         return risk != "send" or answers is None or not await answers(given)
 
 
-def permitting_resource(resource: ResourceOf, confirm: Confirm, fence: Fence) -> ResourceOf:
+def permitting_resource(resource: ResourceOf, confirm: Confirm, fence: Fence = NO_FENCE) -> ResourceOf:
     """The same for what is read under a URI."""
     return replace(resource, operation=permitting(resource.operation, confirm, fence))
 
