@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from core.api import api_routes, json_endpoint, openapi_document
 from core.appeal_tokens import AppealTokens
 from core.apps import View, apps_of, for_views, metas_of, models_tools, used_by
+from core.audit import NO_AUDIT, Audit
 from core.auth import ApiKeyAsBearer, FoundCaller, KeyRing, RequireKey, Scope
 from core.completion import Completers, add_completion
 from core.fence import NO_FENCE, Fence
@@ -64,9 +65,10 @@ class ServiceParts:
     what waits long should not hold it up. `public_routes` are open, `closed_routes` need a key that may read.
     `resource_bus` tells who watches `resources` of changes, over all replicas. `state_keys` seal what a
     client carries between the rounds of a call; without them only this process can open it. `confirm` is
-    asked before a guarded caller does what cannot be taken back. `fence` says what a token of one appeal
-    opens. `tokens` open what the keys do; None: keys only. `profile` and `core_tools` say which operations
-    models are shown, `views` are shown by clients that can. `fixtures` are for tests.
+    asked before a guarded caller does what cannot be taken back; `audit` writes down who changed what.
+    `fence` says what a token of one appeal opens. `tokens` open what the keys do; None: keys only. `profile`
+    and `core_tools` say which operations models are shown, `views` are shown by clients that can. `fixtures`
+    are for tests.
     """
 
     name: str
@@ -88,6 +90,7 @@ class ServiceParts:
     resource_bus: ResourceBus | None = None
     state_keys: Sequence[bytes] = ()
     confirm: Confirm = unconfirmed
+    audit: Audit = NO_AUDIT
     tokens: Tokens | None = None
     fence: Fence = NO_FENCE
     profile: Profile = "all"
@@ -104,7 +107,7 @@ def build_server(parts: ServiceParts) -> MCPServer:
 def _permitting(parts: ServiceParts) -> ServiceParts:
     return replace(
         parts,
-        operations=[permitting(one, parts.confirm, parts.fence) for one in parts.operations],
+        operations=[permitting(one, parts.confirm, parts.fence, parts.audit) for one in parts.operations],
         resources=[permitting_resource(one, parts.confirm, parts.fence) for one in parts.resources],
         keys=parts.keys.reading(AppealTokens(parts.state_keys).read),
         prompts=[

@@ -58,7 +58,8 @@ class Bounds:
 class Caller:
     """Whom a key or a token belongs to, what its owner is, and what it may do.
 
-    `issuer`: of an access token. `bounds`: what a token of one appeal is for.
+    `issuer`: of an access token. `bounds`: what a token of one appeal is for. `by_service`: a
+    service of ours says that it calls for this one.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Caller:
     scopes: frozenset[Scope] = ALL_SCOPES
     issuer: str = ""
     bounds: Bounds | None = None
+    by_service: bool = False
 
     @property
     def speaks_as(self) -> Speaker:
@@ -77,9 +79,10 @@ class Caller:
         """The caller as the header says; None when it may not say so."""
         if not sender or sender == self.role:
             return self
+        service = self.role == "service"
         if sender == "agent":
-            return replace(self, role="agent")
-        return replace(self, role="operator") if (sender, self.role) == ("operator", "service") else None
+            return replace(self, role="agent", by_service=service)
+        return replace(self, role="operator", by_service=True) if service and sender == "operator" else None
 
 
 #: Who calls with a token of one appeal (core/appeal_tokens.py); None for a text that is none.

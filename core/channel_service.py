@@ -16,6 +16,7 @@ from core.accounts import Accounts
 from core.afterwards import Afterwards
 from core.app import VERSION, ServiceParts, build_app
 from core.attempts import Attempts
+from core.audit import AuditStream
 from core.auth import KeyRing
 from core.background import running
 from core.channel import Channel, ListsChats, NamesChats
@@ -189,6 +190,7 @@ class _Wiring(Generic[S, C]):
             profile=made.settings.mcp_profile,
             core_tools=CHANNEL_CORE,
             state_keys=self._seals,
+            audit=AuditStream(name, self._seals, self._redis, self._keys, SystemClock()),
             confirm=Confirmations(name, self._seals, SystemClock(), OnceInRedis(self._redis, self._keys)),
             tokens=tokens_of(made.settings, made.settings.public_url, SystemClock()),
             fence=self._fence(some),

@@ -34,7 +34,7 @@ _PLAIN = re.compile(r"[\w@.:+-]{1,100}", re.ASCII)
 #: Of a list so many are shown in a question; the rest are counted.
 _SHOWN = 10
 
-_agreed: ContextVar[bool] = ContextVar("agreed", default=False)
+_consent: ContextVar[bool | None] = ContextVar("consent", default=None)
 
 
 class Once(Protocol):
@@ -111,19 +111,19 @@ def canonical(given: Mapping[str, Any]) -> bytes:
     return write_json({name: given[name] for name in sorted(given)}).encode("utf-8", "surrogatepass")
 
 
-def has_agreed() -> bool:
-    """Whether a person was asked within this call, and said yes."""
-    return _agreed.get()
+def consent() -> bool | None:
+    """What a person said who was asked within this call; None: nobody was asked."""
+    return _consent.get()
 
 
 @contextmanager
-def agreed() -> Iterator[None]:
-    """What is called inside was agreed to."""
-    token = _agreed.set(True)
+def said(*, yes: bool) -> Iterator[None]:
+    """A person was asked about what is called inside."""
+    token = _consent.set(yes)
     try:
         yield
     finally:
-        _agreed.reset(token)
+        _consent.reset(token)
 
 
 def question(operation: Operation, given: Mapping[str, Any]) -> str:

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from pydantic import BaseModel, Field
 
-from core.confirmation import agreed
-from core.errors import ChannelError, Declined
+from core.confirmation import said
+from core.errors import ChannelError
 from core.operations import Operation, Question
 
 CONSENT = "consent"
@@ -35,12 +35,10 @@ def add_question(call: Callable[..., Any], operation: Operation) -> list[inspect
 
 
 def consenting(consent: Any) -> AbstractContextManager[None]:
-    """What is called inside was agreed to, unless nobody was asked. Declined when somebody said no."""
+    """What is called inside knows what a person said, unless nobody was asked."""
     if consent is None or (isinstance(consent, AcceptedElicitation) and consent.data is None):
         return nullcontext()
-    if not isinstance(consent, AcceptedElicitation) or not consent.data.yes:
-        raise Declined
-    return agreed()
+    return said(yes=isinstance(consent, AcceptedElicitation) and consent.data.yes)
 
 
 def _asker(operation: Operation, question: Question) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ they may not use. What a guarded caller must have a yes for takes a confirm_toke
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from mcp import MCPError
@@ -18,9 +19,10 @@ from mcp.types import Prompt as McpPrompt
 from pydantic import BaseModel, Field
 from starlette import types as asgi
 
+from core.audit import NO_AUDIT, Audit, is_written_down, written_down
 from core.auth import Caller, caller_now
-from core.confirmation import has_agreed, question
-from core.errors import NotPermitted
+from core.confirmation import consent, question
+from core.errors import Declined, NotPermitted
 from core.fence import NO_FENCE, Fence
 from core.operations import READING, Operation, Risk
 from core.problems import from_channel_error
@@ -75,9 +77,11 @@ def _lacks(caller: Caller, scope: str, what: str) -> str:
     return f"{what} needs the scope {scope}, and the key of {caller.name} has {has}."
 
 
-def permitting(operation: Operation, confirm: Confirm, fence: Fence = NO_FENCE) -> Operation:
+def permitting(
+    operation: Operation, confirm: Confirm, fence: Fence = NO_FENCE, audit: Audit = NO_AUDIT
+) -> Operation:
     """The same operation; it runs for those who may use it."""
-    door = _Door(operation, confirm, fence)
+    door = _Door(operation, confirm, fence, audit)
     asks = confirm is not unconfirmed and operation.risk in CONFIRMED
     further = [*([_TOKEN] if asks else []), *([DRY_RUN] if operation.rehearse else [])]
     made = operation.carried_out_by(door.run, *further)
@@ -87,21 +91,33 @@ def permitting(operation: Operation, confirm: Confirm, fence: Fence = NO_FENCE) 
 class _Door:
     """Of one operation."""
 
-    def __init__(self, operation: Operation, confirm: Confirm, fence: Fence) -> None:
+    def __init__(self, operation: Operation, confirm: Confirm, fence: Fence, audit: Audit) -> None:
         self._operation = operation
         self._confirm = confirm
         self._fence = fence
+        self._audit = audit
 
     async def run(self, *, confirm_token: str = "", dry_run: bool = False, **given: Any) -> BaseModel:
-        """Refuse it, rehearse it, have it confirmed, or carry it out."""
+        """Refuse it, rehearse it, have it confirmed, or carry it out; and write down what became of it."""
         caller = caller_now()
+        passed = partial(self._passed, caller, given, confirm_token, dry_run=dry_run)
+        if not is_written_down(caller, self._operation):
+            return await passed()
+        return await written_down(self._audit, caller, self._operation, given, passed)
+
+    async def _passed(
+        self, caller: Caller, given: Mapping[str, Any], confirm_token: str, *, dry_run: bool
+    ) -> BaseModel:
         if why := refusal(caller, self._operation):
             raise NotPermitted(why)
         if caller.bounds is not None:
             await self._fence.check(caller.bounds, self._operation.name, given)
         if dry_run and self._operation.rehearse is not None:
             return DryRun(dry_run=await self._operation.rehearse(**given))
-        if await self._waits(caller, given) and not has_agreed():
+        said = consent()
+        if said is False:
+            raise Declined
+        if not said and await self._waits(caller, given):
             await self._confirm(caller, self._operation, given, confirm_token)
         return await self._operation.run(**given)
 

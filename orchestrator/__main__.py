@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from core.app import ServiceParts, build_app
+from core.audit import AuditStream
 from core.auth import KeyRing
 from core.clock import SystemClock
 from core.confirmation import Confirmations, OnceInRedis
@@ -65,6 +66,7 @@ def _parts(common: ServiceSettings, own: OrchestratorSettings, *, loops: bool = 
         parts,
         lifespan=lifespan,
         profile=common.mcp_profile,
+        audit=AuditStream("hub", seals, redis, Keys(common.redis_prefix), SystemClock()),
         confirm=Confirmations(parts.name, seals, SystemClock(), once),
         tokens=tokens_of(common, common.public_url, SystemClock()),
         fixtures=fixtures_of(common.mcp_fixtures),

@@ -27,6 +27,7 @@ from core.pauses import Pauses
 from core.resources import ResourceOf
 from core.settings import secret_texts
 from orchestrator.account_names import AccountNames
+from orchestrator.audit import AuditKeeper
 from orchestrator.channels import Channels
 from orchestrator.clockwork import Clockwork
 from orchestrator.close_now import Gathering
@@ -198,6 +199,9 @@ class Orchestrator:
             *self._waking.loops(),
             self._pause_news.run(),
             Clockwork(self._pool, self._settings.rules, turns_bell=self._turns_bell, clock=self._clock).run(),
+            AuditKeeper(
+                self._pool, self._redis, self._keys, self._clock, days=self._settings.audit_keep_days
+            ).run(),
             LetterGauges(self.metrics, self._letter_search, self._clock).run(),
         ]
 

@@ -6,6 +6,7 @@ from core.prompts import PromptOf
 from core.resources import ResourceOf
 from orchestrator.hub_app import AppDesk
 from orchestrator.hub_appeals import AppealDesk
+from orchestrator.hub_audit import AuditDesk
 from orchestrator.hub_bulks import BulkDesk
 from orchestrator.hub_clients import ClientDesk
 from orchestrator.hub_deliveries import DeliveryDesk
@@ -51,6 +52,7 @@ class Hub:
         self._deliveries = DeliveryDesk(parts)
         self._bulks = BulkDesk(parts)
         self._trace = TraceDesk(parts)
+        self._audit = AuditDesk(parts)
         self._clients = ClientDesk(parts)
         looked_up = [*self._appeals.operations(), *self._clients.operations()]
         self._reading = ReadingDesk(parts, {one.name: one for one in looked_up})
@@ -79,6 +81,7 @@ class Hub:
             *self._deliveries.operations(),
             *self._letters.operations(),
             *self._trace.operations(),
+            *self._audit.operations(),
             *self._clients.operations(),
             *self._reading.operations(),
         ]

@@ -81,6 +81,7 @@ OWNED: dict[str, tuple[str, str]] = {
 KEPT = {
     "schema_migrations": "about the program",
     "agent_webhooks": "about agents",
+    "audit": "who called what, with keyed digests of the arguments: nothing of a client but our own numbers",
     "bulks": "counts what was sent to all; the client's chat is taken out of its refusals",
     "contents": "files by their hash: the content store forgets those that nobody else needs",
     "erasure_marks": "salted hashes that recognise what was written before the erasure",

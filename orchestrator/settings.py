@@ -70,6 +70,11 @@ class OrchestratorSettings(WakingSettings, MediaSettings, TakeoverSettings):
     breaker_seconds: float = Field(
         default=10.0, gt=0, le=300, description="the first such pause; doubled up to 300"
     )
+    audit_keep_days: int = Field(
+        default=365,
+        ge=0,
+        description="entries of the audit log older than so many days are removed; 0: never",
+    )
     turn_lease_seconds: float = Field(
         default=120.0, gt=0, description="an agent's turn is offered again then"
     )

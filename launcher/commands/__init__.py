@@ -1,10 +1,11 @@
 """What operators can do: a file per noun."""
 
 from launcher.command import Command
-from launcher.commands import bulks, clients, conversations, dead, deliveries, trace
+from launcher.commands import audit, bulks, clients, conversations, dead, deliveries, trace
 
 COMMANDS: tuple[Command, ...] = (
     *trace.COMMANDS,
+    *audit.COMMANDS,
     *dead.COMMANDS,
     *deliveries.COMMANDS,
     *bulks.COMMANDS,

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from core.app import build_app
+from core.audit import AuditStream
 from core.auth import KeyRing
 from core.clock import SystemClock
 from core.confirmation import Confirmations, OnceInRedis
@@ -85,7 +86,8 @@ async def replica(
         parts = hub.parts(KeyRing.parse(SecretStr(f"operator={KEY},bot={AGENT_KEY}")))
         seals = state_keys(SecretStr(""), SecretStr(KEY))
         confirm = Confirmations(parts.name, seals, SystemClock(), OnceInRedis(redis, Keys()))
-        parts = replace(parts, state_keys=seals, confirm=confirm)
+        audit = AuditStream("hub", seals, redis, Keys(), SystemClock())
+        parts = replace(parts, state_keys=seals, confirm=confirm, audit=audit)
         async with served(build_app(parts)) as url:
             yield url
 

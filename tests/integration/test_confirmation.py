@@ -29,6 +29,7 @@ from core.vendor_settings import VendorSettings
 
 AGENT, ANNA = "agent-key-0123456789", "operator-key-0123456789"
 KEYS = f"bot={AGENT},anna:operator={ANNA},reader:agent:read_only=reader-key-0123456789"
+SERVICE = ",orchestrator=service-key-0123456789"
 WROTE, STRANGER = "customer-7", "stranger-1"
 URL = "http://127.0.0.1:8765"
 
@@ -57,7 +58,7 @@ class House:
     def _service(self, redis_url: str, folder: Path) -> ChannelService[VendorSettings, Any]:
         settings = ServiceSettings(
             redis_url=SecretStr(redis_url),
-            api_keys=SecretStr(KEYS),
+            api_keys=SecretStr(KEYS + SERVICE),
             spool_dir=str(folder),
             sweep_seconds=0,
             mcp_profile="all",
