@@ -7,6 +7,7 @@ An entry holds no customer's words: of the arguments a keyed digest, of the answ
 
 import asyncio
 import hmac
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ _PURPOSE = b"eldoleado: audit"
 _NO_WRITES = frozenset({"wait_for_turn"})
 #: What we made: in the arguments or in the answer.
 _OURS = ("turn_id", "appeal_id", "delivery_id", "bulk_id", "client_id", "merge_id", "letter_id")
+#: As we make them; a caller may write anything in the place of one.
+_ID = re.compile(r"[0-9a-f-]{1,64}", re.ASCII)
 
 
 class Entry(BaseModel):
@@ -128,7 +131,7 @@ def is_written_down(caller: Caller, operation: Operation) -> bool:
 def ours(given: Mapping[str, Any], answer: BaseModel | None) -> dict[str, str]:
     """The ids of ours in a call and its answer."""
     found = {name: given.get(name) or getattr(answer, name, "") for name in _OURS}
-    return {name: str(value) for name, value in found.items() if value}
+    return {name: str(value) for name, value in found.items() if _ID.fullmatch(str(value))}
 
 
 async def written_down(

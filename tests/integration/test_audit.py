@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from core.audit import STREAM, AuditStream, Entry
+from core.audit import STREAM, AuditStream, Entry, ours
 from core.auth import Caller
 from core.keys import Keys
 from orchestrator.audit import AuditKeeper
@@ -57,6 +57,13 @@ async def test_a_no_and_a_refusal_are_written_down_too(house: House, redis_url: 
         [found] = await entries(redis)
 
     assert (found.operation, found.result) == ("send_message", "declined")
+
+
+@pytest.mark.promise("audited")
+def test_words_in_the_place_of_an_id_are_left_out() -> None:
+    given = {"delivery_id": "Анна, +79161234567", "turn_id": "7"}
+
+    assert ours(given, None) == {"turn_id": "7"}
 
 
 @pytest.mark.promise("audited")

@@ -24,7 +24,7 @@ OURS: dict[str, str] = {
     """,
     "names of our keys and agents, given by whoever has a key": """
         edited_by merged_by replayed_by undone_by paused_by JournalEntry.by NoteLine.by TraceStage.by
-        taken_by You.name
+        taken_by You.name Entry.caller
     """,
     "times of ours": """
         at created_at disabled_at edited_at expires_at failed_at finished_at last_at merged_at opened_at
@@ -47,6 +47,10 @@ OURS: dict[str, str] = {
     "the manifest of a channel, which we wrote": """
         ChannelCapabilities.parts MediaLimit.types Rate.applies_to
     """,
+    "what our own code calls things, and what it counted or hashed": """
+        Entry.id Entry.service Entry.role Entry.operation Entry.arguments Entry.result
+    """,
+    "ids of ours; what is none is left out": "Entry.made",
     "sentences of ours": "next_step MessageTrace.now AgentWebhookState.error",
     "what a program of ours reads and marks before a model sees it": "Replayed.why",
     "a person's file for a person: whole, for operators only, and no tool": """
