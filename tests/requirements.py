@@ -49,6 +49,7 @@ PROMISES: dict[str, str] = {
     "audited": "Every write by a key is in the audit log, once, with its result and no word of a customer.",
     "scopes": "A key does what its scopes allow, at any door, and is shown nothing else.",
     "oauth": "A valid token that the issuer made for us opens what it says; no other opens anything.",
+    "injection": "What a message says, wherever in it, changes no state and no answer beyond its marks.",
     "one-conversation": "A token of one appeal opens that conversation alone, at the hub and at channels.",
     "no-secrets": "No secret stands in a log line, an error or a status.",
     "bad-input": "Bad input at any door gets a clear answer, and what was readable is kept.",
