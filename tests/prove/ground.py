@@ -1,6 +1,7 @@
 """What every rule of the machine stands on: the world, who acts where, and which awaits may be cut."""
 
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -40,6 +41,24 @@ def cuts(awaits: int, what: st.SearchStrategy[str] = WHAT) -> st.SearchStrategy[
 #: Of a channel: it is not stalled. A vendor's call that goes on after the lease of its send cannot be fenced.
 LINE = cuts(8, st.sampled_from(["kill", "lose"]))
 FEW, SOME, MANY = cuts(3), cuts(15), cuts(60)
+
+
+def only_when(there_is: Callable[[Any], object]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A rule that finds nothing to do does nothing.
+
+    No precondition of hypothesis: whether there is something may hang on which task was faster, and what is
+    drawn must follow from the draws alone, or a history cannot be lived again.
+    """
+
+    def decorate(rule: Callable[..., None]) -> Callable[..., None]:
+        @wraps(rule)
+        def live(self: Any, *drawn: Any, **named: Any) -> None:
+            if there_is(self):
+                rule(self, *drawn, **named)
+
+        return live
+
+    return decorate
 
 
 class Ground(RuleBasedStateMachine):

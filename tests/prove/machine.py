@@ -1,10 +1,10 @@
 """Whatever happens in whatever order, the promises hold: rules that hypothesis draws."""
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import rule
 
 from tests.prove.fuse import Cut
-from tests.prove.ground import ANY, FEW, HOUSE, LINE, MANY, MOOD, SOME, WHERE, WHO
+from tests.prove.ground import ANY, FEW, HOUSE, LINE, MANY, MOOD, SOME, WHERE, WHO, only_when
 from tests.prove.messenger import House, Mood, Place
 from tests.prove.operators import Operators
 from tests.prove.oracle import Kind
@@ -25,20 +25,20 @@ class Machine(Operators):
     def a_webhook_is_late(self, where: Place) -> None:
         self.world.oracle.says(where, "message", self.stage.clock.now_ms())
 
-    @precondition(lambda self: self.world.oracle.undelivered())
     @rule(which=ANY, cut=LINE)
+    @only_when(lambda self: self.world.oracle.undelivered())
     def a_late_webhook_comes(self, which: int, cut: Cut | None) -> None:
         late = self.world.oracle.undelivered()
         self.run(self.world.deliver([late[which % len(late)]], cut))
 
-    @precondition(lambda self: self.world.oracle.events)
     @rule(which=ANY)
+    @only_when(lambda self: self.world.oracle.events)
     def a_webhook_is_repeated(self, which: int) -> None:
         events = self.world.oracle.events
         self.run(self.world.deliver([events[which % len(events)]]))
 
-    @precondition(lambda self: self.world.oracle.changeable())
     @rule(which=ANY, gone=st.booleans(), late=st.booleans())
+    @only_when(lambda self: self.world.oracle.changeable())
     def a_message_is_changed(self, which: int, gone: bool, late: bool) -> None:
         there = self.world.oracle.changeable()
         said, now = there[which % len(there)], self.stage.clock.now_ms()
@@ -52,8 +52,8 @@ class Machine(Operators):
         said = self.world.oracle.says(where, "operator_message", self.stage.clock.now_ms())
         self.run(self.world.deliver([said]))
 
-    @precondition(lambda self: self.world.posted())
     @rule(which=ANY, read=st.booleans())
+    @only_when(lambda self: self.world.posted())
     def a_receipt_comes(self, which: int, read: bool) -> None:
         posted = self.world.posted()
         place, message_id = posted[which % len(posted)]
@@ -70,8 +70,8 @@ class Machine(Operators):
     def an_echo_comes(self, house: House, cut: Cut | None) -> None:
         self.run(self.world.deliver_echo(house, cut))
 
-    @precondition(lambda self: not self.stage.redis.away)
     @rule(garbage=st.sampled_from([b"{", b"\xff\x00", b'{"channel": "avito"}', b"[]"]))
+    @only_when(lambda self: not self.stage.redis.away)
     def garbage_is_pushed(self, garbage: bytes) -> None:
         self.world.oracle.garbage.append(garbage)
         self.run(self.stage.redis.client.rpush("queue:incoming", garbage))
@@ -82,13 +82,13 @@ class Machine(Operators):
     def time_passes(self, seconds: int) -> None:
         self.run(self.stage.pass_time(seconds))
 
-    @precondition(lambda self: not self.stage.redis.away)
     @rule()
+    @only_when(lambda self: not self.stage.redis.away)
     def redis_goes_away(self) -> None:
         self.stage.redis.go_away()
 
-    @precondition(lambda self: self.stage.redis.away)
     @rule(house=HOUSE, cut=LINE)
+    @only_when(lambda self: self.stage.redis.away)
     def redis_is_back(self, house: House, cut: Cut | None) -> None:
         self.run(self.world.redis_is_back(house, cut))
 
@@ -128,21 +128,21 @@ class Machine(Operators):
     def an_agent_takes_a_turn(self, who: int, cut: Cut | None) -> None:
         self.run(self.world.take_turn(who, cut))
 
-    @precondition(lambda self: self.world.agents.hands)
     @rule(who=WHO, which=ANY, silent=st.booleans(), force=st.booleans(), cut=MANY)
+    @only_when(lambda self: self.world.agents.hands)
     def an_agent_finishes(self, who: int, which: int, silent: bool, force: bool, cut: Cut | None) -> None:
         hands = self.world.agents.hands
         answer = self.world.agents.answer(hands[which % len(hands)], silent=silent, force=force)
         self.run(self.world.finish(who, answer, cut))
 
-    @precondition(lambda self: self.world.agents.answers)
     @rule(who=WHO, which=ANY, cut=MANY)
+    @only_when(lambda self: self.world.agents.answers)
     def an_agent_repeats_its_call(self, who: int, which: int, cut: Cut | None) -> None:
         answers = self.world.agents.in_doubt() or self.world.agents.answers
         self.run(self.world.finish(who, answers[which % len(answers)], cut))
 
-    @precondition(lambda self: self.world.agents.hands)
     @rule(who=WHO, which=ANY, operation=st.sampled_from(["release_turn", "extend_turn"]), cut=SOME)
+    @only_when(lambda self: self.world.agents.hands)
     def an_agent_keeps_or_returns_a_turn(self, who: int, which: int, operation: str, cut: Cut | None) -> None:
         hands = self.world.agents.hands
         self.run(self.world.keep_or_return(who, hands[which % len(hands)], operation, cut))
@@ -153,8 +153,8 @@ class Machine(Operators):
         self.silence_falls_and_all_loops_run(who, None)
         self.an_agent_takes_a_turn(who, cut)
 
-    @precondition(lambda self: self.world.agents.hands)
     @rule(who=WHO, which=ANY, mood=MOOD, cut=MANY, line_cut=LINE)
+    @only_when(lambda self: self.world.agents.hands)
     def an_answer_is_given_and_sent(
         self, who: int, which: int, mood: Mood, cut: Cut | None, line_cut: Cut | None
     ) -> None:
@@ -163,14 +163,14 @@ class Machine(Operators):
         self.replies_are_relayed(who, None)
         self.replies_are_sent(who, house, mood, cut, line_cut)
 
-    @precondition(lambda self: self.world.agents.hands)
     @rule(which=ANY)
+    @only_when(lambda self: self.world.agents.hands)
     def an_agent_forgets_its_turn(self, which: int) -> None:
         hands = self.world.agents.hands
         hands.pop(which % len(hands))
 
-    @precondition(lambda self: self.world.agents.hands)
     @rule(who=WHO, which=ANY, cut=SOME)
+    @only_when(lambda self: self.world.agents.hands)
     def an_agent_hands_off(self, who: int, which: int, cut: Cut | None) -> None:
         hands = self.world.agents.hands
         self.run(self.world.hand_off(who, hands[which % len(hands)], cut))
@@ -191,7 +191,7 @@ class Machine(Operators):
     def somebody_writes_first(self, who: int, where: Place, key: int, cut: Cut | None) -> None:
         self.run(self.world.write_first(who, where, key, cut))
 
-    @precondition(lambda self: not self.stage.redis.away)
     @rule(where=WHERE, key=st.integers(1, 3), times=st.integers(1, 2))
+    @only_when(lambda self: not self.stage.redis.away)
     def a_producer_pushes_a_message(self, where: Place, key: int, times: int) -> None:
         self.run(self.world.push_outgoing(where, key, times))

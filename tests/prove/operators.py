@@ -1,13 +1,13 @@
 """What operators and programs do beside the conversations: rules that hypothesis draws."""
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import rule
 
 from tests.prove import bulks, cases, doubts, letters, people
 from tests.prove.cases import Status
 from tests.prove.doubts import Deed
 from tests.prove.fuse import Cut
-from tests.prove.ground import ANY, HOUSE, PLACES, SOME, TELEGRAMS, WHERE, WHO, Ground, cuts
+from tests.prove.ground import ANY, HOUSE, PLACES, SOME, TELEGRAMS, WHERE, WHO, Ground, cuts, only_when
 from tests.prove.letters import DOORS, Door
 from tests.prove.messenger import TELEGRAM, House, Mood, Place
 
@@ -31,14 +31,14 @@ class Operators(Ground):
         self._all_write(who, *places)
         self.run(bulks.send_bulk(self.world, who, house, [place[2] for place in places], key, cut))
 
-    @precondition(lambda self: self.world.oracle.bulks)
     @rule(who=WHO, which=st.sampled_from([-1, 0, 1]), cut=SOME)
+    @only_when(lambda self: self.world.oracle.bulks)
     def a_bulk_is_cancelled(self, who: int, which: int, cut: Cut | None) -> None:
         known = list(self.world.oracle.bulks)
         self.run(bulks.cancel_bulk(self.world, who, known[which % len(known)], cut))
 
-    @precondition(lambda self: self.world.oracle.deliveries)
     @rule(who=WHO, which=ANY, cut=SOME)
+    @only_when(lambda self: self.world.oracle.deliveries)
     def a_message_is_cancelled(self, who: int, which: int, cut: Cut | None) -> None:
         latest = list(reversed(self.world.oracle.deliveries))
         self.run(bulks.cancel_message(self.world, who, latest[which % len(latest)], cut))
@@ -57,13 +57,13 @@ class Operators(Ground):
     def an_operator_decides_what_is_in_doubt(self, who: int, which: int, deed: Deed, cut: Cut | None) -> None:
         self.run(doubts.decide(self.world, who, which, deed, cut))
 
-    @precondition(lambda self: not self.stage.redis.away)
     @rule(who=WHO, which=ANY, cut=SOME)
+    @only_when(lambda self: not self.stage.redis.away)
     def a_letter_is_replayed(self, who: int, which: int, cut: Cut | None) -> None:
         self.run(letters.replay(self.world, who, which, cut))
 
-    @precondition(lambda self: not self.stage.redis.away)
     @rule(who=WHO, where=WHERE, cut=SOME)
+    @only_when(lambda self: not self.stage.redis.away)
     def a_refused_message_is_let_go(self, who: int, where: Place, cut: Cut | None) -> None:
         self.run(self.world.schedule(who, where, 1, None))
         self.run(self.stage.pass_time(2))
@@ -72,19 +72,19 @@ class Operators(Ground):
         self.world.messengers[where[:2]].recover()
         self.run(letters.replay(self.world, who, -1, cut))
 
-    @precondition(lambda self: not self.stage.redis.away)
     @rule(who=WHO, door=DOOR, cut=SOME)
+    @only_when(lambda self: not self.stage.redis.away)
     def all_letters_are_replayed(self, who: int, door: Door, cut: Cut | None) -> None:
         self.run(letters.replay_all(self.world, who, door, cut))
 
-    @precondition(lambda self: not self.stage.redis.away)
     @rule(who=WHO, which=ANY, where=WHERE, cut=SOME)
+    @only_when(lambda self: not self.stage.redis.away)
     def a_letter_is_mended_and_replayed(self, who: int, which: int, where: Place, cut: Cut | None) -> None:
         self.run(letters.mend(self.world, who, which, where, None))
         self.run(letters.replay(self.world, who, which, cut))
 
-    @precondition(lambda self: not self.stage.redis.away)
     @rule(who=WHO, which=ANY, cut=SOME)
+    @only_when(lambda self: not self.stage.redis.away)
     def a_letter_is_purged(self, who: int, which: int, cut: Cut | None) -> None:
         self.run(letters.purge(self.world, who, which, cut))
 
@@ -111,8 +111,8 @@ class Operators(Ground):
         if undone:
             self.run(people.separate(self.world, who, cut))
 
-    @precondition(lambda self: self.world.oracle.merged)
     @rule(who=WHO, cut=BROKEN)
+    @only_when(lambda self: self.world.oracle.merged)
     def a_merge_is_undone(self, who: int, cut: Cut | None) -> None:
         self.run(people.separate(self.world, who, cut))
 
@@ -124,7 +124,7 @@ class Operators(Ground):
         self.run(self.stage.pass_time(21))
         self.do(who, lambda hub: hub.gather(), None)
 
-    @precondition(lambda self: not self.stage.redis.away)
     @rule(who=WHO, which=ANY, cut=BROKEN)
+    @only_when(lambda self: not self.stage.redis.away)
     def a_client_is_erased(self, who: int, which: int, cut: Cut | None) -> None:
         self.run(people.erase(self.world, who, which, cut))
