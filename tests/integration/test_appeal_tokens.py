@@ -41,6 +41,7 @@ CLOSED = {
     "export_client",
     "get_bulk",
     "get_dead_letter",
+    "list_audit",
     "list_clients",
     "list_merges",
     "list_suggestions",
