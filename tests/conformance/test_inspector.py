@@ -51,7 +51,8 @@ async def test_it_works_with_every_server_in_both_ages_and_over_stdio(
 ) -> None:
     """Over stdio it also looks for what hosts stumble over in the schemas."""
     command = {"command": sys.executable, "args": ["-m", house.package(name), "--stdio"]}
-    stdio = Inspector(node, tmp_path, "stdio", type="stdio", env=house.environment(name), **command)
+    every_tool = {**house.environment(name), "MCP_PROFILE": "all"}
+    stdio = Inspector(node, tmp_path, "stdio", type="stdio", env=every_tool, **command)
     async with house.balanced(name) as url:
         old, new = (
             Inspector.over_http(node, tmp_path, url, key=house.key, era=era) for era in ("legacy", "modern")
