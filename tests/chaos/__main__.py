@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: the storm at full size; exit code 0 when nothing was lost and nothing doubled."""
+"""`python -m tests.chaos`: the storm at full size; exit code 0 when it was whole and its account even."""
 
 import argparse
 import sys
@@ -16,7 +16,7 @@ from tests.system import System, running
 def main() -> int:
     """Read the plan, run the storm, print the account."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="kill -9 under load.")
-    parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument("--messages", type=int, default=101_100, help="99 in a hundred must be accepted")
     parser.add_argument("--kills", type=int, default=55)
     parser.add_argument("--minutes", type=float, default=18.0, help="how long customers write")
     parser.add_argument("--seed", type=int, default=1)
@@ -40,7 +40,7 @@ def _run(engines: Engines, folder: Path, plan: Plan) -> int:
             system.start_all()
             outcome = Storm(system, engines, plan, _tell).run()
     _tell(summary(outcome))
-    return 0 if outcome.even else 1
+    return 0 if outcome.even and outcome.complete else 1
 
 
 def _tell(line: str) -> None:

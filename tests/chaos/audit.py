@@ -16,10 +16,14 @@ WHERE m.sender = 'customer' AND m.message_text ~ '#\\d+'
 """
 _WAITING = """
 SELECT (SELECT count(*) FROM turns WHERE status IN ('ready', 'leased')) AS turns,
-    (SELECT count(*) FROM outbound WHERE state IN ('queued', 'sending')) AS sends,
+    (SELECT count(*) FROM outbound
+        WHERE state IN ('queued', 'sending', 'unknown') AND given_up_at IS NULL) AS sends,
     (SELECT count(*) FROM messages_history WHERE sender = 'customer') AS stored
 """
-_UNSETTLED = "SELECT id, channel, state, text, error_code FROM outbound WHERE state IN ('unknown', 'failed')"
+_UNSETTLED = """
+SELECT id, channel, text, error_code FROM outbound WHERE state = 'unknown' AND given_up_at IS NOT NULL
+"""
+_FAILED = "SELECT id, channel, error_code, error_detail FROM outbound WHERE state = 'failed'"
 _REPLIES = "SELECT count(*) FROM outbound WHERE origin = 'reply'"
 _ANSWERED = "SELECT count(*) FROM turns WHERE status = 'answered'"
 _CONTRACT = (
@@ -67,7 +71,7 @@ async def look(database_url: str, redis_url: str) -> Rest:
 
 
 async def enter(ledger: Ledger, database_url: str) -> None:
-    """Turns, histories and unsettled replies into the ledger; the contract's queries run."""
+    """Turns, histories, and what was not sent for certain into the ledger; the contract's queries run."""
     connection = await asyncpg.connect(database_url)
     try:
         for row in await connection.fetch(_TOKENS):
@@ -75,8 +79,10 @@ async def enter(ledger: Ledger, database_url: str) -> None:
             if row["status"]:
                 ledger.in_turns[row["token"]] = row["status"]
         for row in await connection.fetch(_UNSETTLED):
-            why = f"delivery {row['id']} on {row['channel']} is {row['state']}: {row['error_code']}"
+            why = f"delivery {row['id']} on {row['channel']} is unknown: {row['error_code']}"
             ledger.unsettled.update({token: why for token in row["text"].split() if token[0] == "#"})
+        for row in await connection.fetch(_FAILED):
+            ledger.failed[str(row["id"])] = f"{row['channel']}: {row['error_code']}: {row['error_detail']}"
         for query in _CONTRACT:
             await connection.fetch(query)
         ledger.committed = (await connection.fetchval(_REPLIES), await connection.fetchval(_ANSWERED))

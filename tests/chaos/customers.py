@@ -62,7 +62,7 @@ class Customers:
             for attempt in log["deliveries"]:
                 token = self._tokens.get((messenger, attempt["message_id"]))
                 if token and attempt["status"] == 200:
-                    self._ledger.accepted.add(token)
+                    self._ledger.told.add(token)
 
     async def note_seen(self, tell: Callable[[str], object]) -> None:
         """What every customer sees of us, by the tokens that our words quote."""
@@ -108,7 +108,7 @@ class Customers:
         except httpx.HTTPError:
             return  # not told that it was accepted: nothing was promised
         if answer.status_code == 200:
-            self._ledger.accepted.add(token)
+            self._ledger.told.add(token)
 
     def _token(self, writer: str) -> str:
         token = f"#{next(self._numbers)}"

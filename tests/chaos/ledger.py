@@ -8,20 +8,28 @@ from dataclasses import dataclass, field
 class Ledger:
     """Each message of a customer is a token, and each reply quotes the tokens that it answers.
 
-    `accepted` are those that our webhook or form answered 200; `committed` counts replies and answered turns.
+    `told` are those that our webhook or form answered 200, as far as logs show it; `unsettled` those in a
+    reply of which nobody can tell whether it arrived; `failed` are deliveries that will not be sent.
+    `committed` counts replies and answered turns.
     """
 
     written: dict[str, str] = field(default_factory=dict)
-    accepted: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
     in_turns: dict[str, str] = field(default_factory=dict)
     stored: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     unsettled: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
     committed: tuple[int, int] = (0, 0)
 
     @property
+    def accepted(self) -> set[str]:
+        """Answered 200, or stored: a messenger's log may have scrolled past the 200 of what we have."""
+        return self.told | self.stored.keys()
+
+    @property
     def undelivered(self) -> set[str]:
-        """Written, and answered 200 by nobody: their messenger still tries, or has given up."""
+        """Written, and accepted by nobody: their messenger still tries, or has given up."""
         return {token for token, by in self.written.items() if not by.startswith("form/")} - self.accepted
 
     @property
@@ -31,12 +39,11 @@ class Ledger:
 
     @property
     def lost(self) -> dict[str, str]:
-        """Accepted, and neither answered before the customer's eyes nor accounted for; with the reason."""
-        return {
-            token: why
-            for token in sorted(self.accepted)
-            if (why := self._missing(token)) and token not in self.unsettled
-        }
+        """Accepted, and neither answered before the customer's eyes nor accounted for; with the reason.
+
+        A reply that nobody can trace accounts for what its customer does not see, and for nothing before.
+        """
+        return {token: why for token in sorted(self.accepted) if (why := self._missing(token))}
 
     @property
     def doubled(self) -> dict[str, str]:
@@ -62,6 +69,6 @@ class Ledger:
             return "in no turn"
         if self.in_turns[token] not in ("answered", "closed"):
             return f"its turn is {self.in_turns[token]}"
-        if self.in_turns[token] == "answered" and not self.seen[token]:
+        if self.in_turns[token] == "answered" and not self.seen[token] and token not in self.unsettled:
             return "answered, and not seen by the customer"
         return ""

@@ -1,5 +1,6 @@
 """How large a storm is."""
 
+import math
 from dataclasses import dataclass
 
 from core.registry import CHANNELS
@@ -30,6 +31,13 @@ class Plan:
     burst: int = 8
     #: One burst in so many is a form.
     forms: int = 40
+    #: Messengers give nothing up (see SETTINGS of the storm): what is missing are forms that were told "no".
+    accepted: float = 0.99
+
+    @property
+    def accepted_at_least(self) -> int:
+        """With fewer the storm was smaller than it says."""
+        return math.ceil(self.accepted * self.messages)
 
     @property
     def per_second(self) -> float:

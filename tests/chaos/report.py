@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from tests.chaos.ledger import Ledger
+from tests.chaos.plan import Plan
 from tests.chaos.storm import Outcome
 
 _SHOWN = 10
@@ -29,8 +30,10 @@ def summary(outcome: Outcome) -> str:
             _counted("given up", Counter(_messenger(ledger, token) for token in ledger.undelivered)),
             *_named("lost", ledger.lost),
             *_named("doubled", ledger.doubled),
+            *_named("failed", ledger.failed),
             *_named("unknown", ledger.unknown),
             *([] if rest and rest.at_rest else [f"not at rest: {rest}"]),
+            *([] if outcome.complete else [_short_of(outcome.plan)]),
         ]
     )
 
@@ -41,7 +44,7 @@ def _messages(ledger: Ledger) -> dict[str, int]:
     unknown = ledger.unknown
     return {
         "messages written": len(ledger.written),
-        "messages accepted (answered 200)": len(ledger.accepted),
+        "messages accepted (200, or stored)": len(ledger.accepted),
         "given up by their messenger": len(ledger.undelivered),
         "forms that were not accepted": len(ledger.written.keys() - ledger.accepted - ledger.undelivered),
         "in turns": len(taken),
@@ -50,9 +53,14 @@ def _messages(ledger: Ledger) -> dict[str, int]:
         "forms, closed in silence": len(ledger.by_silence & ledger.accepted),
         "lost": len(ledger.lost),
         "doubled": len(ledger.doubled),
+        "deliveries that failed": len(ledger.failed),
         "unknown, each accounted for": len(unknown),
         "unknown, and seen by the customer": sum(token in ledger.seen for token in unknown),
     }
+
+
+def _short_of(plan: Plan) -> str:
+    return f"smaller than planned: {plan.kills:,} kills and {plan.accepted_at_least:,} accepted were to be"
 
 
 def _messenger(ledger: Ledger, token: str) -> str:

@@ -18,7 +18,7 @@ def _answered(count: int) -> Ledger:
     tokens = [f"#{number}" for number in range(count)]
     return Ledger(
         written={token: f"vk/vk-{number % 60}" for number, token in enumerate(tokens)},
-        accepted=set(tokens),
+        told=set(tokens),
         in_turns=dict.fromkeys(tokens, "answered"),
         stored=Counter(tokens),
         seen=Counter(tokens),
@@ -41,10 +41,63 @@ def test_what_is_missing_is_lost_unless_somebody_accounts_for_it() -> None:
     assert ledger.unknown == {"#6": "delivery 1 on max is unknown: outcome_unknown; not seen"}
 
 
+def test_a_reply_that_nobody_can_trace_excuses_only_what_its_customer_does_not_see() -> None:
+    """What never came so far is lost, whatever is known of a reply."""
+    ledger = _answered(3)
+    ledger.unsettled = dict.fromkeys(ledger.written, "delivery 1 on max is unknown: outcome_untraceable")
+    ledger.seen.clear()
+    del ledger.stored["#0"]
+    ledger.in_turns["#1"] = "handled"
+
+    assert ledger.lost == {"#0": "in no history", "#1": "its turn is handled"}
+
+
+def test_a_reply_that_failed_is_an_uneven_account_and_its_words_are_lost() -> None:
+    """An echo taken for an operator pauses the chat, and what was queued fails without a dead letter."""
+    ledger = _answered(2)
+    del ledger.seen["#1"]
+    ledger.failed["1"] = "vk: conversation_paused: A person had the conversation when this was to be sent."
+    outcome = Outcome(Plan(2, 0, 1), ledger, rest=_AT_REST)
+
+    assert ledger.lost == {"#1": "answered, and not seen by the customer"}
+    ledger.seen["#1"] = 1
+    assert not ledger.lost
+    assert not outcome.even
+    assert _row(summary(outcome), "deliveries that failed") == "1"
+    ledger.failed.clear()
+    assert outcome.even
+
+
+def test_what_is_stored_is_accepted_whatever_a_log_shows() -> None:
+    """A 200 that scrolled out of the messenger's log: the customer must be answered all the same."""
+    ledger = _answered(2)
+    ledger.told.clear()
+    del ledger.in_turns["#1"]
+
+    assert ledger.accepted == {"#0", "#1"}
+    assert not ledger.undelivered
+    assert ledger.lost == {"#1": "in no turn"}
+
+
+def test_a_storm_that_was_smaller_than_its_plan_is_not_complete() -> None:
+    """Fewer kills, or more than one message in a hundred that nobody accepted."""
+    outcome = Outcome(Plan(200, 2, 1), _answered(198), rest=_AT_REST)
+    outcome.killed.update(redis=2)
+    assert outcome.complete
+
+    outcome.killed.update(redis=-1)
+    assert outcome.even
+    assert not outcome.complete
+    outcome.killed.update(redis=1)
+    outcome.ledger = _answered(197)
+    assert not outcome.complete
+    assert "smaller than planned: 2 kills and 198 accepted were to be" in summary(outcome)
+
+
 def test_what_is_stored_or_answered_twice_is_doubled() -> None:
     """Also when nobody was told that it was accepted."""
     ledger = _answered(3)
-    ledger.accepted.clear()
+    ledger.told.clear()
     ledger.stored["#0"] = 2
     ledger.seen["#2"] = 3
 
@@ -91,7 +144,7 @@ def test_the_summary_names_each_figure_of_the_storm() -> None:
 
     figures = {
         "messages written": "8",
-        "messages accepted (answered 200)": "6",
+        "messages accepted (200, or stored)": "6",
         "given up by their messenger": "1",
         "forms that were not accepted": "1",
         "in turns": "5",
@@ -100,6 +153,7 @@ def test_the_summary_names_each_figure_of_the_storm() -> None:
         "forms, closed in silence": "1",
         "lost": "1",
         "doubled": "0",
+        "deliveries that failed": "0",
         "unknown, each accounted for": "2",
         "unknown, and seen by the customer": "1",
         "kill -9": "3",
