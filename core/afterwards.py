@@ -1,4 +1,4 @@
-"""What follows a stored webhook without holding up its 200: our list of chats, and heard button presses."""
+"""What follows a stored webhook without holding up its 200: list of chats, answered presses, listeners."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -25,6 +25,12 @@ class Remembers(Protocol):
     async def note(self, account: AccountId, arrivals: Sequence[Arrival]) -> None: ...
 
 
+class HearsOfChats(Protocol):
+    """Who watches chats (core/chat_changes.py); never waits and never fails."""
+
+    def note(self, account: AccountId, arrivals: Sequence[Arrival]) -> None: ...
+
+
 class _Work(NamedTuple):
     channel: Channel
     arrivals: Sequence[Arrival]
@@ -33,14 +39,23 @@ class _Work(NamedTuple):
 class Afterwards:
     """Does its work one delivery after the other while `run()` is entered; a failure costs that work only."""
 
-    def __init__(self, known: Remembers | None = None, *, goodbye: float = GOODBYE_SECONDS) -> None:
+    def __init__(
+        self,
+        known: Remembers | None = None,
+        watched: HearsOfChats | None = None,
+        *,
+        goodbye: float = GOODBYE_SECONDS,
+    ) -> None:
         self._known = known
+        self._watched = watched
         self._goodbye = goodbye
         self._waiting: asyncio.Queue[_Work] = asyncio.Queue(MOST_WAITING)
 
     def note(self, channel: Channel, arrivals: Sequence[Arrival], stored: Sequence[Stored]) -> None:
         """Take over what was new in a delivery; never waits."""
         new = [one for one, outcome in zip(arrivals, stored, strict=True) if outcome in _NEWS]
+        if self._watched:
+            self._watched.note(channel.account, new)
         if not new or not (self._known or _has_presses(channel, new)):
             return
         try:

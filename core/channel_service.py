@@ -22,6 +22,7 @@ from core.background import running
 from core.channel import Channel, ListsChats, NamesChats
 from core.channel_fence import ChannelFence
 from core.channel_operations import Account, ChannelOperations, capabilities_of
+from core.chat_changes import ChatChanges
 from core.clock import SystemClock
 from core.confirmation import Confirmations, OnceInRedis
 from core.connections import redis_client
@@ -121,7 +122,6 @@ class _Wiring(Generic[S, C]):
         self._known = KnownChats(self._redis, self._keys, made.service.channel)
         lists = all(isinstance(channel, ListsChats) for channel in self._channels.values())
         self._remembered = None if lists else self._known
-        self._afterwards = Afterwards(self._remembered)
         self._marks = AccountMarks(self._redis, self._keys)
         self._watchdog = Watchdog(
             self._channels,
@@ -143,6 +143,8 @@ class _Wiring(Generic[S, C]):
         }
         changes = self._keys.changes(made.service.name)
         self._bus = ResourceBus(self._redis, changes, own_names(self._account_of))
+        self._changes = ChatChanges(self._bus, made.service.channel, Accounts(self._accounts).own_name)
+        self._afterwards = Afterwards(self._remembered, self._changes)
 
     async def _account_of(self, _: str, account: str) -> str:
         return Accounts(self._accounts).own_name(account)
@@ -199,7 +201,7 @@ class _Wiring(Generic[S, C]):
 
     def _guarded(self, operation: Operation) -> Operation:
         """What speaks to a customer and passes by the senders is refused to the AI during a pause."""
-        known = Accounts(self._accounts)
+        known, operation = Accounts(self._accounts), self._changes.following(operation)
         if operation.risk == "send":
             operation = replace(operation, answers=WroteFirst(known, self._remembered))
         says = operation.risk in SPEAKING and operation.name not in SENT_WITH_CARE
@@ -234,6 +236,7 @@ class _Wiring(Generic[S, C]):
             await stack.enter_async_context(self._redis)
             await stack.enter_async_context(self._media)
             await stack.enter_async_context(self._bus.listening())
+            await stack.enter_async_context(running(self._changes.run()))
             for channel in self._channels.values():
                 stack.push_async_callback(channel.aclose)
             if self._intake:

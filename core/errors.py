@@ -141,7 +141,7 @@ class NotFound(ChannelError):
     code = "not_found"
     reaction = "stop_chat"
     status = 404
-    what_to_do = "Take ids as they stand in list_chats, list_messages or a turn, or check the address."
+    what_to_do = "Take ids as they stand in a list or a turn, or check the address."
 
 
 class PeerUnreachable(ChannelError):

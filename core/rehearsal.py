@@ -54,16 +54,17 @@ _Told = Annotated[
 
 
 def or_rehearsal(result: type[BaseModel]) -> type[BaseModel]:
-    """The model of an answer that is either `result` or a DryRun; so none of its fields must be there."""
+    """The model of an answer that is either `result`, with what it must have, or a DryRun."""
 
     def either(_: Any, value: Any, handler: Callable[[Any], Any]) -> Any:
         return value if isinstance(value, dict) and "dry_run" in value else handler(value)
 
-    def optional(schema: dict[str, Any]) -> None:
-        schema.pop("required", None)
+    def one_of_both(schema: dict[str, Any]) -> None:
+        if needed := [name for name in schema.pop("required", ()) if name != "dry_run"]:
+            schema["anyOf"] = [{"required": needed}, {"required": ["dry_run"]}]
 
     class Answer(result):  # type: ignore[misc, valid-type]  # the class is an argument
-        model_config = ConfigDict(json_schema_extra=optional)
+        model_config = ConfigDict(json_schema_extra=one_of_both)
         __doc__ = result.__doc__
         _either = model_validator(mode="wrap")(classmethod(either))  # type: ignore[arg-type]  # of any class
 

@@ -28,8 +28,13 @@ def _tool(operation: Operation, meta: dict[str, Any] | None) -> Tool:
         meta=meta,
     )
     tool.parameters = without(tool.parameters, "title")
-    tool.fn_metadata.output_schema = without(tool.fn_metadata.output_schema, "title", "default")
+    tool.fn_metadata.output_schema = _flat(without(tool.fn_metadata.output_schema, "title", "default"))
     return tool
+
+
+def _flat(schema: Any) -> Any:
+    """Without the alternatives of a dry run, which /openapi.json tells: some hosts drop a list for them."""
+    return {name: value for name, value in schema.items() if name != "anyOf"} if schema else schema
 
 
 def annotations_of(operation: Operation) -> ToolAnnotations:

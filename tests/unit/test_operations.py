@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from core.operations import Arguments, Operation, Risk, asking
+from core.rehearsal import or_rehearsal
 
 
 class Weighed(BaseModel):
@@ -112,3 +113,10 @@ async def test_the_rules_of_the_model_hold_for_its_fields(wrong: dict[str, objec
 
     with pytest.raises(ValidationError):
         await one.call(wrong)
+
+
+def test_an_answer_that_may_be_a_dry_runs_says_what_either_must_have() -> None:
+    schema = or_rehearsal(Weighed).model_json_schema(mode="serialization")
+
+    assert "required" not in schema
+    assert schema["anyOf"] == [{"required": ["name", "kilos", "fragile"]}, {"required": ["dry_run"]}]
