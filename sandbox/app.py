@@ -23,6 +23,8 @@ from sandbox.timing import Clock, Sleep, Timing
 from sandbox.vendor import Bench, Vendor
 
 PAGE = Path(__file__).parent / "page"
+#: More than all vendors have deliveries under way: the couriers' own limits are what things wait for.
+_LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=100)
 PAGE_HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob: data:",
     "cache-control": "no-cache",
@@ -39,7 +41,7 @@ def build_app(
 ) -> Starlette:
     """Wire the sandbox: Avito, and what `more` builds. `http` carries the webhooks, its giver closes it."""
     timing = Timing(clock or Timing().now, sleep or Timing().sleep)
-    client = http or httpx.AsyncClient(trust_env=False, timeout=settings.webhook_timeout)
+    client = http or httpx.AsyncClient(trust_env=False, timeout=settings.webhook_timeout, limits=_LIMITS)
     shelf = MediaShelf(settings.address, timing.now)
     bench = Bench(timing, client, Policy(settings.webhook_timeout, settings.webhook_retries), shelf)
     vendors = {

@@ -14,6 +14,9 @@ from sandbox.timing import Timing
 
 log = logging.getLogger("sandbox.courier")
 HELD_AT_MOST = 2.0
+#: Of one vendor. What waits for a connection must not use up the deadline: thousands that wait in the client's
+#: pool, after an outage, would all end there and come again.
+AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Courier:
         self._lanes: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._held: dict[tuple[str, str], asyncio.Event] = {}
         self._under_way: set[asyncio.Task[None]] = set()
+        self._connections = asyncio.Semaphore(AT_ONCE)
         self._log: deque[Attempt] = deque(maxlen=2000)
 
     def log(self, last: int = 0) -> list[dict[str, Any]]:
@@ -182,7 +186,7 @@ class Courier:
         answer: httpx.Response | None = None
         headers = dict(self._judge.headers(push, attempt))
         try:
-            async with asyncio.timeout(self._policy.timeout):
+            async with self._connections, asyncio.timeout(self._policy.timeout):
                 answer = await self._http.post(
                     push.url, content=push.body, headers=headers, timeout=self._policy.timeout
                 )

@@ -2,7 +2,7 @@ import asyncio
 
 import httpx
 
-from sandbox.courier import Courier, Policy, Push
+from sandbox.courier import AT_ONCE, Courier, Policy, Push
 from sandbox.faults import Faults
 from sandbox.timing import Timing
 from tests.sandbox.world import HOOK, FakeTime
@@ -29,3 +29,34 @@ async def test_a_subscriber_that_never_answers_is_left_after_the_deadline() -> N
 
     [attempt] = courier.log()
     assert (attempt["status"], attempt["error"]) == (None, "no answer within 0.01 s")
+
+
+async def test_what_waits_for_a_connection_does_not_use_up_the_deadline() -> None:
+    """After an outage thousands go out again: as many at once as a vendor has connections, the others later."""
+    time, most, under_way = FakeTime(), 0, 0
+    gate, full = asyncio.Event(), asyncio.Event()
+
+    async def answers_later(_: httpx.Request) -> httpx.Response:
+        nonlocal most, under_way
+        under_way += 1
+        most = max(most, under_way)
+        if under_way == AT_ONCE:
+            full.set()
+        await gate.wait()
+        under_way -= 1
+        return httpx.Response(200)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answers_later)) as http:
+        courier = Courier(http, Timing(time.now, time.sleep), Policy(timeout=10), Faults)
+        running = asyncio.ensure_future(courier.run())
+        for number in range(5 * AT_ONCE):
+            courier.send(Push(f"wh-{number}", HOOK, f"u2i-{number}", f"m-{number}", "text", b"{}", {}))
+        await full.wait()
+        gate.set()
+        while len(courier.log()) < 5 * AT_ONCE:
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+
+    assert most == AT_ONCE
+    assert {attempt["status"] for attempt in courier.log()} == {200}
