@@ -14,8 +14,8 @@ from sandbox.timing import Timing
 
 log = logging.getLogger("sandbox.courier")
 HELD_AT_MOST = 2.0
-#: Of one vendor. What waits for a connection must not use up the deadline: thousands that wait in the client's
-#: pool, after an outage, would all end there and come again.
+#: Of one vendor. What waits for a connection must not use up the deadline: thousands that wait in the
+#: client's pool, after an outage, would all end there and come again.
 AT_ONCE = 20
 
 
