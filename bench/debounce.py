@@ -84,7 +84,7 @@ def _late(chats: str, late_ms: list[float], share: float, goal: float) -> Findin
 
 
 def _turn_rows(run: Run) -> list[Finding]:
-    chats = "turn in PostgreSQL, 1,000 live chats"
+    chats = "turn in PostgreSQL, by the whole orchestrator, 1,000 live chats"
     return [_late(chats, run.late_ms, share, goal) for share, goal in ((0.5, 5), (0.99, 25))]
 
 

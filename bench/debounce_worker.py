@@ -1,7 +1,8 @@
 """Gathers for a while, then tells how late: `-m bench.debounce_worker DESIGN REDIS SILENCE SECONDS [DB]`.
 
-engine: ours. turns: ours, down to the turn in PostgreSQL. polling: a small polling design (a tick of 5 s that
-groups, one of 10 s that looks for silence). memory: timers in the process, which a crash would lose.
+engine: ours. turns: the whole orchestrator, until its turn can be read in PostgreSQL. polling: a small
+polling design (a tick of 5 s that groups, one of 10 s that looks for silence). memory: timers in the process,
+which a crash would lose.
 Prints one line: {"lags_ms": [...], "late_ms": [...], "messages": n, "cpu_seconds": s}: lags since the silence
 ended after the last push, lateness against the deadline that the engine had set.
 """
@@ -10,26 +11,38 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+import httpx
 import uvloop
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from bench.messages import made_at_ms
 from bench.quiet import be_quiet
+from core.bell import Bell
 from core.chats import Chats, Lease, Window, Windows
 from core.clock import SystemClock
 from core.collector import Collector
 from core.dispatcher import Dispatcher
 from core.keys import Keys
 from core.messages import IncomingMessage
-from orchestrator.batching import gather
-from orchestrator.store.pool import new_pool
-from orchestrator.store.resolve import resolve_batch
+from orchestrator.app import Orchestrator
+from orchestrator.channels import Channels
+from orchestrator.settings import OrchestratorSettings
+from orchestrator.store.pool import Pool, new_pool
 
 GROUP_SECONDS, LOOK_SECONDS, WORKERS = 5.0, 10.0, 10
+#: Transactions under way: their ids may be seen after later ones.
+_UNDER_WAY = 100
+_READY = """
+SELECT t.id, max(m.due_at) AS due_at, array_agg(m.external_message_id) AS ids
+  FROM turns t JOIN messages_history m ON m.turn_id = t.id
+ WHERE t.id > $1
+ GROUP BY t.id
+"""
 
 
 @dataclass(slots=True)
@@ -42,10 +55,13 @@ class Score:
     messages: int = 0
 
     def note(self, messages: list[IncomingMessage], due_at: float | None = None) -> None:
-        due, now = max(made_at_ms(message) for message in messages) + self.silence * 1000, time.time() * 1000
+        self.note_ids([message.external_message_id for message in messages], due_at)
+
+    def note_ids(self, ids: Sequence[str], due_at: float | None = None) -> None:
+        due, now = max(map(made_at_ms, ids)) + self.silence * 1000, time.time() * 1000
         self.lags_ms.append(now - due)
         self.late_ms.append(now - (due if due_at is None else due_at))
-        self.messages += len(messages)
+        self.messages += len(ids)
 
 
 Design = Callable[[Redis, Score], Awaitable[None]]
@@ -78,17 +94,28 @@ async def engine(redis: Redis, score: Score) -> None:
 
 
 async def turns(redis: Redis, score: Score) -> None:
-    """Ours, until the turn is ready in PostgreSQL."""
-    chats = _engine(redis, score.silence)
-    async with new_pool(sys.argv[5], connections=WORKERS) as pool:
+    """Ours, whole: until somebody who waits for the bell can read the turn in PostgreSQL."""
+    url, keys = sys.argv[5], Keys()
+    settings = OrchestratorSettings(
+        database_url=SecretStr(url), channel_api_key=SecretStr("bench"), silence_seconds=score.silence
+    )
+    async with new_pool(url, connections=WORKERS) as pool, httpx.AsyncClient() as http:
+        channels, clock = Channels({}, http), SystemClock()
+        hub = Orchestrator(settings, redis=redis, pool=pool, channels=channels, clock=clock, keys=keys)
+        bell = Bell(redis, keys.bell("turns"))
+        async with hub.running(), bell.listening():
+            await _watch_turns(pool, bell, score)
 
-        async def work(lease: Lease) -> None:
-            messages = list(chats.read(lease, time.time_ns() // 1_000_000).messages)
-            await resolve_batch(pool, gather(messages, closed_by="silence"), now=messages[0].timestamp)
-            score.note(messages, lease.due_at)
-            await chats.ack(lease, len(lease.items), time.time_ns() // 1_000_000)
 
-        await _serve(chats, work)
+async def _watch_turns(pool: Pool, bell: Bell, score: Score) -> None:
+    seen: set[int] = set()
+    while True:
+        ticket = bell.ticket
+        for row in await pool.fetch(_READY, max(seen, default=0) - _UNDER_WAY):
+            if row["id"] not in seen:
+                seen.add(row["id"])
+                score.note_ids(row["ids"], row["due_at"].timestamp() * 1000)
+        await bell.wait(ticket, 1)
 
 
 async def polling(redis: Redis, score: Score) -> None:
@@ -144,7 +171,7 @@ async def memory(redis: Redis, score: Score) -> None:
             timer, messages = waiting.get(chat, (None, []))
             if timer:
                 timer.cancel()
-            wait = made_at_ms(message) / 1000 + score.silence - time.time()
+            wait = made_at_ms(message.external_message_id) / 1000 + score.silence - time.time()
             waiting[chat] = (loop.call_later(max(0, wait), close, chat), [*messages, message])
 
 

@@ -25,6 +25,6 @@ def incoming(number: int, chat: str, *, size: int = 1024) -> bytes:
     return short.model_copy(update={"text": words}).model_dump_json().encode()
 
 
-def made_at_ms(message: IncomingMessage) -> float:
-    """When `incoming` made it, Unix ms."""
-    return int(message.external_message_id.partition("-")[2]) / 1e6
+def made_at_ms(message_id: str) -> float:
+    """When `incoming` made the message of this id, Unix ms."""
+    return int(message_id.partition("-")[2]) / 1e6

@@ -24,7 +24,7 @@ _LINES = {
     "promised": "replies and other messages that were accepted",
     "sends": "deliveries, with those from queue:outgoing",
     "seen": "seen by customers",
-    "failed": "refused, not sent",
+    "failed": "failed: refused, or sent anew by an operator who could not tell",
     "cancelled": "cancelled, not sent",
     "unknown": "unknown, in the dead letters",
 }
