@@ -41,6 +41,7 @@ from core.media_fetch import MediaFetcher
 from core.oauth import tokens_of
 from core.observability import Metrics, configure_logging
 from core.operations import SPEAKING, Operation
+from core.operations_messages import SEEN_AT_ONCE
 from core.operations_sending import SENT_WITH_CARE
 from core.pauses import Pauses
 from core.profiles import CHANNEL_CORE
@@ -200,12 +201,12 @@ class _Wiring(Generic[S, C]):
         )
 
     def _guarded(self, operation: Operation) -> Operation:
-        """What speaks to a customer and passes by the senders is refused to the AI during a pause."""
+        """What a customer would see and passes by the senders is refused to the AI during a pause."""
         known, operation = Accounts(self._accounts), self._changes.following(operation)
         if operation.risk == "send":
             operation = replace(operation, answers=WroteFirst(known, self._remembered))
         says = operation.risk in SPEAKING and operation.name not in SENT_WITH_CARE
-        if not says and operation.name != "edit_message":
+        if not says and operation.name not in SEEN_AT_ONCE:
             return operation
         return self._pauses.guarding(self._made.service.channel, operation, known.name)
 

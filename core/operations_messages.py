@@ -15,6 +15,8 @@ from core.operations_chats import Done
 from core.rehearsal import Rehearsal, takes
 from core.textsplit import text_width
 
+#: A customer sees these at once, and they pass by core/sending.py.
+SEEN_AT_ONCE = frozenset({"edit_message", "delete_message", "react"})
 _PATH = "/api/chats/{chat_id}/messages/{message_id}"
 _UNITS: dict[Unit, str] = {"characters": "characters", "utf16": "UTF-16 units", "bytes": "bytes"}
 

@@ -48,16 +48,21 @@ def hub() -> ServiceParts:
 
 def channel(service: Service) -> ServiceParts:
     """With its vendor in memory."""
-    own = importlib.import_module(f"{service.package}.tools")
-    operations: Callable[[Any], Sequence[Operation]] = getattr(own, f"{service.channel}_operations")
     made: ChannelService[VendorSettings, Any] = ChannelService(
         service,
         _settings(),
         {DEFAULT_ACCOUNT: VendorSettings(base_url="https://vendor.example")},
         lambda *_: SIDES[service.channel]().channel,
-        operations,
+        own_operations(service),
     )
     return made.parts()
+
+
+def own_operations(service: Service) -> Callable[[Any], Sequence[Operation]]:
+    """What makes the operations that only this channel has, of its accounts."""
+    module = importlib.import_module(f"{service.package}.tools")
+    made: Callable[[Any], Sequence[Operation]] = getattr(module, f"{service.channel}_operations")
+    return made
 
 
 SERVERS: dict[str, Callable[[], ServiceParts]] = {

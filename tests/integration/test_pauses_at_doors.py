@@ -21,6 +21,7 @@ from core.echoes import Echoes
 from core.errors import ConversationPaused, VendorDown
 from core.ids import DEFAULT_ACCOUNT, AccountId
 from core.observability import Metrics
+from core.operations_messages import SEEN_AT_ONCE
 from core.pauses import Pauses, PauseState
 from core.sending import Sender
 from core.testing import FakeChannelWithEverything
@@ -50,7 +51,7 @@ class Messenger:
         accounts = {self.channel.account: Account(self.channel, self.sender)}
         operations = ChannelOperations("Avito", accounts, self.channel.capabilities, self._fetch).all()
         guarded = [
-            self.pauses.guarding("avito", one, Accounts(accounts).name) if one.name == "edit_message" else one
+            self.pauses.guarding("avito", one, Accounts(accounts).name) if one.name in SEEN_AT_ONCE else one
             for one in operations
         ]
         routes: list[Route] = api_routes(guarded, Metrics())
@@ -95,6 +96,8 @@ DOORS: list[tuple[str, dict[str, Any]]] = [
     ("messages/send/image", {"chat_id": CHAT, "image_base64": JPEG}),
     ("messages/send/file", {"chat_id": CHAT, "kind": "document", "file_base64": "JVBERi0xLjcK"}),
     (f"chats/{CHAT}/messages/m1/edit", {"text": "Нет"}),
+    (f"chats/{CHAT}/messages/m1/delete", {}),
+    (f"chats/{CHAT}/messages/m1/react", {"emoji": "👍"}),
 ]
 
 
@@ -109,8 +112,7 @@ async def test_every_door_of_a_channel_refuses_the_ai_and_lets_the_person_pass(
     assert (refused.status_code, refused.json()["code"]) == (409, "conversation_paused")
     assert refused.json()["retryable"] is False
     assert "person" in refused.json()["what_to_do"]
-    assert messenger.channel.taken == []
-    assert not any(call[0] == "edit_message" for call in messenger.channel.asked)
+    assert (messenger.channel.taken, messenger.channel.asked) == ([], [])
 
     assert (await messenger.post(path, OPERATOR, **body)).status_code == 200
 
