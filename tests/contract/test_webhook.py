@@ -50,6 +50,7 @@ async def test_the_vendor_is_thanked_as_it_wants(vendor: VendorSide, redis_url: 
     assert answer.text == wanted
 
 
+@pytest.mark.promise("closed")
 async def test_a_forged_message_is_refused_and_nothing_is_queued(
     vendor: VendorSide, redis_url: str, tmp_path: Path
 ) -> None:

@@ -751,9 +751,7 @@ async def house(redis_url: str, database_url: str, **more: Any) -> AsyncIterator
     settings = OrchestratorSettings(
         database_url=SecretStr(database_url),
         channel_api_key=SecretStr("x" * 20),
-        silence_seconds=0.01,
-        longest_seconds=1,
-        **more,
+        **{"silence_seconds": 0.01, "longest_seconds": 1, **more},
     )
     vendor = Vendor()
     async with (

@@ -225,6 +225,7 @@ async def test_a_wild_chat_id_is_still_a_chat(redis_url: str, tmp_path: Path, ch
     assert json.loads(row or b"{}")["external_chat_id"] == chat
 
 
+@pytest.mark.promise("closed")
 async def test_a_10_mb_body_is_refused_by_its_header(redis_url: str, tmp_path: Path) -> None:
     async with serving(redis_url, tmp_path) as service:
         answer = await service.post(b"x" * 10_000_000)
@@ -232,8 +233,10 @@ async def test_a_10_mb_body_is_refused_by_its_header(redis_url: str, tmp_path: P
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
         assert answer.headers["connection"] == "close"
         assert await service.letters() == []
+        assert await _unread(service, HOOK, [(b"content-length", b"10000000")]) == 413
 
 
+@pytest.mark.promise("closed")
 @pytest.mark.parametrize("declared", [None, b"10", b"junk", "٣".encode(), b"9" * 6000])
 async def test_a_body_without_an_honest_length_is_read_no_further_than_the_cap(
     redis_url: str, tmp_path: Path, declared: bytes | None
@@ -258,8 +261,15 @@ async def test_a_body_without_an_honest_length_is_read_no_further_than_the_cap(
     assert read <= FAKE_LIMITS.webhook_max_bytes + 65_536
 
 
+@pytest.mark.promise("closed")
 async def test_a_strangers_body_is_not_read_at_all(redis_url: str, tmp_path: Path) -> None:
     """Where the address is the proof: some vendors' deliveries may be tens of megabytes."""
+    async with serving(redis_url, tmp_path) as service:
+        assert await _unread(service, HOOK.replace(SECRET, "another-secret"), []) == 401
+
+
+async def _unread(service: Service, path: str, headers: list[tuple[bytes, bytes]]) -> int:
+    """The status of the answer to a delivery whose body is not asked for."""
     answers: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -268,12 +278,9 @@ async def test_a_strangers_body_is_not_read_at_all(redis_url: str, tmp_path: Pat
     async def send(message: Any) -> None:
         answers.append(message)
 
-    path = HOOK.replace(SECRET, "another-secret")
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
-    async with serving(redis_url, tmp_path) as service:
-        await service.app(scope, receive, send)
-
-    assert answers[0]["status"] == 401
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
+    await service.app(scope, receive, send)
+    return int(answers[0]["status"])
 
 
 async def test_a_body_of_exactly_the_cap_is_read(redis_url: str, tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 import hashlib
 import hmac
 import json
+import sys
+from collections.abc import Callable
+from types import FrameType
 
 import httpx
 import pytest
@@ -80,6 +83,37 @@ def test_a_key_has_a_mode_and_scopes_and_an_agent_is_guarded(
 @pytest.mark.parametrize("key", ["", "x", OPERATOR + " ", OPERATOR[:-1], "ключ", "\udcff", "\x00"])
 def test_another_key_is_nobody(key: str) -> None:
     assert RING.caller(key) is None
+
+
+def compared(call: Callable[[], object]) -> int:
+    """How many comparisons in constant time a call makes, as the interpreter tells its profilers."""
+    found = 0
+
+    def watch(_: FrameType, event: str, called: object) -> None:
+        nonlocal found
+        found += event == "c_call" and called is hmac.compare_digest
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        call()
+    finally:
+        sys.setprofile(before)
+    return found
+
+
+@pytest.mark.promise("closed")
+@pytest.mark.parametrize("key", [OPERATOR, AGENT, OPERATOR[:-1], "wrong", ""])
+def test_a_key_is_compared_with_each_of_ours_in_constant_time(key: str) -> None:
+    """Also after a hit: neither how much of a key is right nor whose it is shows in the time."""
+    assert compared(lambda: RING.caller(key)) == 2
+
+
+@pytest.mark.promise("closed")
+@pytest.mark.parametrize("given", ["a" * 64, "b" * 64, "a", ""])
+def test_secrets_and_signatures_are_compared_in_constant_time(given: str) -> None:
+    assert compared(lambda: same_secret("a" * 64, given)) == 1
+    assert compared(lambda: hmac_ok("app-secret", b"{}", given)) == 1
 
 
 @pytest.mark.parametrize(
@@ -203,6 +237,7 @@ async def test_an_api_key_serves_as_bearer(headers: dict[str, str], bearer: str 
         assert json.loads((await asking.get("/", headers=headers)).content) == bearer
 
 
+@pytest.mark.promise("closed")
 @pytest.mark.parametrize(
     ("known", "given", "same"),
     [
@@ -218,6 +253,7 @@ def test_secrets_are_compared_whole(known: str, given: str, same: bool) -> None:
     assert same_secret(known, given) is same
 
 
+@pytest.mark.promise("closed")
 def test_a_signature_is_checked_over_the_raw_bytes() -> None:
     body = b'{"a": 1}'
     signature = hmac.new(b"app-secret", body, hashlib.sha256).hexdigest()
