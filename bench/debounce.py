@@ -68,7 +68,16 @@ def _rows(chats: str, ours: Run, polling: Run, floor: Run) -> list[Finding]:
             judged=ours.commands,
             goal=at_most(10),
         ),
-        Finding("debounce", f"{chats}: bursts split", "%", ours.split, polling.split, "polling"),
+        Finding(
+            "debounce",
+            f"{chats}: bursts split",
+            "%",
+            ours.split,
+            polling.split,
+            "polling",
+            judged=ours.split,
+            goal=at_most(0),
+        ),
     ]
 
 
