@@ -47,6 +47,7 @@ from core.resources import ResourceOf, add_resources
 from core.step_up import Needs, StepUp
 from core.tool_list import tools_of
 from core.tools import ToolGuard
+from core.until_token_ends import UntilTokenEnds
 
 VERSION = "0.1.0"
 _LOCAL_HOSTS = ("127.0.0.1", "localhost")
@@ -134,6 +135,7 @@ def _server(parts: ServiceParts) -> MCPServer:
             lookers_only,
             models_tools,
             fenced,
+            UntilTokenEnds(parts.fence),
             *([Listening(parts.resource_bus)] if parts.resource_bus else []),
         ],
         token_verifier=FoundCaller(),

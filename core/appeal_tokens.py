@@ -71,10 +71,19 @@ class AppealTokens:
         ends = caller.bounds.ends_ms if caller.bounds else 0
         return caller if ends > self._clock.now_ms() else None
 
-    def bounds(self, appeal: str, client: str, chats: Sequence[tuple[str, str, str]], seconds: int) -> Bounds:
-        """Of a token that is made now."""
+    def bounds(
+        self,
+        appeal: str,
+        client: str,
+        chats: Sequence[tuple[str, str, str]],
+        seconds: int,
+        *,
+        latest_ms: int | None = None,
+    ) -> Bounds:
+        """Of a token that is made now, and ends at `latest_ms` (Unix ms) at the latest."""
         now = self._clock.now_ms()
         ends = now + seconds * 1000
+        ends = ends if latest_ms is None else min(ends, latest_ms)
         return Bounds(secrets.token_hex(8), appeal, client, frozenset(chats), now, ends)
 
     @property
@@ -97,7 +106,8 @@ def _caller(facts: Any) -> Caller:
         ends_ms=int(facts["ends"]),
     )
     scopes = cast(frozenset[Scope], frozenset(facts["scopes"])) & GIVEN
-    return Caller(str(facts["by"]), "agent", cast(Mode, facts["mode"]), scopes, bounds=bounds)
+    mode = cast(Mode, facts["mode"])
+    return Caller(str(facts["by"]), "agent", mode, scopes, bounds=bounds, ends_ms=bounds.ends_ms)
 
 
 def _written(raw: bytes) -> str:

@@ -7,6 +7,7 @@ which bounds what it may do to the world, and scopes, the work it may do: core/p
 
 import hashlib
 import hmac
+import math
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -58,8 +59,9 @@ class Bounds:
 class Caller:
     """Whom a key or a token belongs to, what its owner is, and what it may do.
 
-    `issuer`: of an access token. `bounds`: what a token of one appeal is for. `by_service`: a
-    service of ours says that it calls for this one.
+    `issuer`: of an access token. `bounds`: what a token of one appeal is for. `ends_ms`: when the token of
+    either kind ends (Unix ms); None: a key does not. `by_service`: a service of ours says that it calls for
+    this one.
     """
 
     name: str
@@ -69,6 +71,11 @@ class Caller:
     issuer: str = ""
     bounds: Bounds | None = None
     by_service: bool = False
+    ends_ms: int | None = None
+
+    def seconds_left(self, now_ms: int) -> float:
+        """How long its token still opens anything; a key has no end."""
+        return math.inf if self.ends_ms is None else max(0.0, (self.ends_ms - now_ms) / 1000)
 
     @property
     def speaks_as(self) -> Speaker:

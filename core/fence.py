@@ -26,6 +26,10 @@ class Fence:
         self._owns = owns
         self._alive = alive
 
+    async def alive(self, bounds: Bounds) -> bool:
+        """Whether a token still opens anything. Raises a ChannelError when that cannot be told now."""
+        return await self._alive(bounds)
+
     def opens(self, operation: str) -> bool:
         """Whether a token may use it at all."""
         return operation in self._opens
@@ -77,6 +81,11 @@ NAMING = frozenset(
 
 async def _never(_: Bounds) -> bool:
     return False
+
+
+async def always_alive(_: Bounds) -> bool:
+    """Where no tokens are made."""
+    return True
 
 
 #: For services without appeals: a token opens nothing there.

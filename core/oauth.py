@@ -50,7 +50,12 @@ class Tokens:
             return None
         # No name of API_KEYS has a colon: a subject cannot pass for one of them.
         return Caller(
-            f"oauth:{who}", self._role(claims), self._mode(claims), self._given(claims), issuer=self._issuer
+            f"oauth:{who}",
+            self._role(claims),
+            self._mode(claims),
+            self._given(claims),
+            issuer=self._issuer,
+            ends_ms=(int(claims["exp"]) + _LEEWAY_SECONDS) * 1000,
         )
 
     @property

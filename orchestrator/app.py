@@ -18,7 +18,6 @@ from core.collector import Collector
 from core.deadletters import DeadLetters
 from core.dispatcher import Dispatcher, Work
 from core.ended_tokens import EndedTokens
-from core.fence import Fence
 from core.keys import Keys
 from core.letter_search import LetterSearch
 from core.messages import IncomingMessage
@@ -120,6 +119,7 @@ class Orchestrator:
         self._debouncer = self._new_debouncer()
         self._gathering = self._new_gathering()
         self._ended = EndedTokens(redis, keys, clock)
+        self._fence = HubFence(pool, AccountNames(self._manifests, channels.names), self._ended)
         self._hub = self._new_hub()
         self._waking = Waking(settings, self._hub.parts, redis, keys, self.metrics)
 
@@ -149,13 +149,9 @@ class Orchestrator:
             resource_bus=self._waking.bus,
             views=self._hub.views(),
             state_keys=state_keys,
-            fence=self._fence(),
+            fence=self._fence.fence(),
             closed_routes=self._waking.routes(),
         )
-
-    def _fence(self) -> Fence:
-        accounts = AccountNames(self._manifests, self._channels.names)
-        return HubFence(self._pool, accounts, self._ended).fence()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -250,6 +246,7 @@ class Orchestrator:
                 ),
                 collects=self._settings.in_flight == "collect",
                 ended=self._ended,
+                alive=self._fence.alive,
             )
         )
 

@@ -1,5 +1,6 @@
 """What a token of one appeal opens at the hub: its turns, its case, its client, its chats and deliveries."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from orchestrator.account_names import AccountNames
 from orchestrator.store.errors import Unstorable, only_storable
 from orchestrator.store.pool import Pool
 from orchestrator.store.queries import sql
+from orchestrator.when_away import database_errors
 
 #: Lists among them show the token's own rows only, each where it is made.
 OPEN = frozenset(
@@ -41,6 +43,10 @@ OPEN = frozenset(
 )
 
 
+#: As turns are numbered; what a prompt is asked with has passed no schema yet.
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
 class KnowsEnded(Protocol):
     """Tells which tokens ended before their time (core/ended_tokens.py)."""
 
@@ -66,28 +72,33 @@ class HubFence:
             "message_id": self._chat,  # the message of a chat
             "reply_to": self._message,
         }
-        return Fence(OPEN, owns, self._alive)
+        return Fence(OPEN, owns, self.alive)
 
-    async def _alive(self, bounds: Bounds) -> bool:
+    async def alive(self, bounds: Bounds) -> bool:
         """While the appeal is of that client, and the client has been nobody else since."""
         if await self._ended.has(bounds):
             return False
         made = datetime.fromtimestamp(bounds.made_ms / 1000, UTC)
-        alive: bool = await self._pool.fetchval(
-            sql("token_is_alive"), int(bounds.appeal_id), int(bounds.client_id), made
-        )
+        with database_errors():
+            alive: bool = await self._pool.fetchval(
+                sql("token_is_alive"), int(bounds.appeal_id), int(bounds.client_id), made
+            )
         return alive
 
     async def _turn(self, bounds: Bounds, given: Mapping[str, Any]) -> bool:
-        found = await self._pool.fetchval(sql("appeal_of_turn"), int(given["turn_id"]))
+        if not _NUMBER.fullmatch(str(given["turn_id"])):
+            return False
+        with database_errors():
+            found = await self._pool.fetchval(sql("appeal_of_turn"), int(given["turn_id"]))
         return str(found) == bounds.appeal_id
 
     async def _delivery(self, bounds: Bounds, given: Mapping[str, Any]) -> bool:
         try:
-            asked = UUID(given["delivery_id"])
+            asked = UUID(str(given["delivery_id"]))
         except ValueError:
             return False
-        row = await self._pool.fetchrow(sql("whose_delivery"), asked)
+        with database_errors():
+            row = await self._pool.fetchrow(sql("whose_delivery"), asked)
         if row is None:
             return False
         chat = (row["channel"], row["account"], row["external_chat_id"])
@@ -103,7 +114,7 @@ class HubFence:
         """Some messengers would quote from any chat to which an id leads."""
         chats = zip(*bounds.chats, strict=True)
         try:
-            with only_storable():
+            with database_errors(), only_storable():
                 found: bool = await self._pool.fetchval(sql("message_of_chats"), given["reply_to"], *chats)
         except Unstorable:
             return False

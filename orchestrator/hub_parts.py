@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from core.bell import Bell
 from core.clock import Clock
 from core.ended_tokens import EndsNothing, EndsTokens
+from core.fence import Alive, always_alive
 from orchestrator.close_now import ClosesNow
 from orchestrator.erasure import Erasure
 from orchestrator.letters import Letters
@@ -24,6 +25,7 @@ class HubParts:
     """What the hub is made of. `channels` are those that can be written to.
 
     `collects`: what a customer writes while an agent works is a turn after this one (IN_FLIGHT=collect).
+    `alive`: whether a token of one appeal still opens it.
     """
 
     pool: Pool
@@ -43,6 +45,7 @@ class HubParts:
     files: ShowsMedia = field(default_factory=VendorsLinks)
     rules: Rules = field(default_factory=Rules)
     ended: EndsTokens = field(default_factory=EndsNothing)
+    alive: Alive = always_alive
 
     def now(self) -> datetime:
         """The clock's time, in UTC."""

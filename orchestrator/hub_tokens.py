@@ -83,13 +83,15 @@ class TokenDesk:
         """Make a token that opens one appeal alone, to start an agent for it; it can do no more than you."""
         if not self._tokens.can_make:
             raise Rejected("This hub has no keys to seal tokens with.")
-        caller = _within(caller_now(), asked)
+        maker = caller_now()
+        caller = _within(maker, asked)
         appeal = await appeals.find_appeal(self._parts.pool, int(asked.appeal_id))
         if appeal is None:
             raise NotFound(f"There is no appeal {asked.appeal_id}.")
         rows = await self._parts.pool.fetch(sql("chats_of_appeal"), appeal.id, _MOST_CHATS)
         chats = [tuple(row.values()) for row in rows]
-        bounds = self._tokens.bounds(str(appeal.id), str(appeal.client_id), chats, asked.seconds)
+        of = str(appeal.id), str(appeal.client_id), chats
+        bounds = self._tokens.bounds(*of, asked.seconds, latest_ms=maker.ends_ms)
         log.info("token_made", token=bounds.token_id, appeal=bounds.appeal_id, by=caller.name)
         return AppealToken(
             token=self._tokens.make(caller, bounds),

@@ -1,6 +1,7 @@
 """The turns at the hub: wait for one, keep it, give it back, finish it in silence."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from core.auth import bounds_now, caller_now
 from core.errors import ChannelError, NotFound
+from core.fence import beyond
 from core.operations import Operation, asking
 from orchestrator import turns
 from orchestrator.hub_arguments import ReasonArgument, ReplyArguments, TokenArgument, TurnArgument
@@ -90,10 +92,11 @@ class TurnDesk:
         end; it is yours for lease_seconds."""
         name = agent or _caller()
         if turn_id:
-            leased = await self._this_turn(int(turn_id), name, wait_seconds)
+            leased = await self._this_turn(int(turn_id), name, min(wait_seconds, self._seconds_of_token()))
             said = f"The turn {turn_id} is not free: taken, answered or gone. Call wait_for_turn without it."
         elif bounds := bounds_now():
-            leased = await self._of_appeal(int(bounds.appeal_id), name, wait_seconds)
+            seconds = min(wait_seconds, self._seconds_of_token())
+            leased = await self._of_appeal(int(bounds.appeal_id), name, seconds)
             said = "Nobody wrote in this appeal. Call wait_for_turn again."
         else:
             leased = await self._room.wait(name, wait_seconds)
@@ -101,6 +104,7 @@ class TurnDesk:
         if leased is None:
             return TurnOffer(status="none", next_step=said)
         try:
+            await self._check_token()
             return await self._offer(leased.turn.id)
         except BaseException:
             await self._room.put_back(leased)  # nobody hears of it: the agent went away, or we failed
@@ -135,8 +139,23 @@ class TurnDesk:
                 return None
             await self._parts.turns_bell.wait(ticket, min(left, SWEEP_SECONDS))
 
+    def _seconds_of_token(self) -> float:
+        """What a token of one appeal has left; without one there is no end."""
+        return caller_now().seconds_left(self._parts.clock.now_ms()) if bounds_now() else math.inf
+
+    async def _check_token(self) -> None:
+        """NotPermitted when the token ended while its agent waited: no answer would be taken from it."""
+        bounds = bounds_now()
+        if bounds and (self._seconds_of_token() <= 0 or not await self._parts.alive(bounds)):
+            raise beyond(bounds)
+
+    @property
+    def _lease_seconds(self) -> float:
+        """A lease ends with the token by which it was taken: nobody could answer after that."""
+        return min(self._parts.lease_seconds, self._seconds_of_token())
+
     async def _lease(self, agents: Sequence[str], turn_id: int | None = None) -> list[turns.LeasedTurn]:
-        seconds = self._parts.lease_seconds
+        seconds = self._lease_seconds
         return await turns.lease_next_turns(
             self._pool, agents, lease_seconds=seconds, now=self._parts.now(), turn_id=turn_id
         )
@@ -149,7 +168,7 @@ class TurnDesk:
         if view is None:
             raise NotFound(f"The turn {turn_id} is gone.")
         way = await self._way(view.turn)
-        return offer(view, self._parts.lease_seconds, way, self._parts.files)
+        return offer(view, self._lease_seconds, way, self._parts.files)
 
     async def _way(self, turn: turns.Turn) -> Way | NoWay | None:
         """Where an answer would go when not into the turn's own chat; None: it goes there."""
@@ -182,7 +201,7 @@ class TurnDesk:
         """Keep a turn for another lease while you still work on it."""
         lease, _ = lease_of(turn_id, lease_token)
         until = await turns.extend(
-            self._pool, lease, lease_seconds=self._parts.lease_seconds, now=self._parts.now()
+            self._pool, lease, lease_seconds=self._lease_seconds, now=self._parts.now()
         )
         return TurnState(status="extended") if until else _stale()
 

@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from core.auth import Caller, caller_now
+from core.clock import Clock
 from core.errors import StorageDown
 from core.problems import problem
 from core.resource_bus import ResourceBus
@@ -32,14 +34,23 @@ _ID = re.compile(r"\d{1,20}-\d{1,20}")
 
 
 class TurnEvents:
-    """Reads the stream for each reader; the bus wakes them. `stop` ends every reader."""
+    """Reads the stream for each reader; the bus wakes them. `stop` ends every reader, the end of a reader's
+    access token that reader.
+    """
 
     def __init__(
-        self, redis: Redis, stream: str, bus: ResourceBus, *, heartbeat: float = HEARTBEAT_SECONDS
+        self,
+        redis: Redis,
+        stream: str,
+        bus: ResourceBus,
+        *,
+        clock: Clock,
+        heartbeat: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._redis = redis
         self._stream = stream
         self._bus = bus
+        self._clock = clock
         self._heartbeat = heartbeat
         self._readers: set[asyncio.Event] = set()
         self._stopped = False
@@ -78,13 +89,14 @@ class TurnEvents:
             last = asked or await self._newest()
         except (RedisError, OSError):
             return problem(503, StorageDown.code, "Redis is away; come back soon.", retry_after=1)
+        caller = caller_now()
         return StreamingResponse(
-            self._events(last),
+            self._events(last, caller),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    async def _events(self, last: str) -> AsyncIterator[str]:
+    async def _events(self, last: str, caller: Caller) -> AsyncIterator[str]:
         woken = asyncio.Event()
 
         def wake(event: ServerEvent) -> None:
@@ -95,13 +107,14 @@ class TurnEvents:
         self._readers.add(woken)
         try:
             yield "retry: 1000\n\n"
-            while not self._stopped:
+            while not self._stopped and caller.seconds_left(self._clock.now_ms()) > 0:
                 woken.clear()
                 entries = await self._after(last)
                 for number, text in entries:
                     yield text
                     last = number
-                if not entries and not await self._rang(woken):
+                patience = min(self._heartbeat, caller.seconds_left(self._clock.now_ms()))
+                if not entries and not await self._rang(woken, patience):
                     yield ": nothing new\n\n"
         except (RedisError, OSError):
             log.warning("turn_events_ended", reason="redis_away")  # the reader comes back with its last id
@@ -109,9 +122,9 @@ class TurnEvents:
             unsubscribe()
             self._readers.discard(woken)
 
-    async def _rang(self, woken: asyncio.Event) -> bool:
+    async def _rang(self, woken: asyncio.Event, patience: float) -> bool:
         try:
-            async with asyncio.timeout(self._heartbeat):
+            async with asyncio.timeout(patience):
                 return await woken.wait()
         except TimeoutError:
             return False

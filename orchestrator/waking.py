@@ -42,7 +42,7 @@ class Waking:
         self._target = Target.of(settings)
         self._client = webhook_client(settings) if self._target else None
         self._desk = InboxDesk(parts, self._target)
-        self._events = TurnEvents(redis, keys.stream("turns"), self.bus)
+        self._events = TurnEvents(redis, keys.stream("turns"), self.bus, clock=parts.clock)
         self._announcer = Announcer(
             parts.pool,
             redis,

@@ -52,12 +52,13 @@ class Who(BaseModel):
     role: str
     mode: str
     scopes: list[str]
+    ends_ms: int | None
 
 
 async def look() -> Who:
     """Say who calls."""
     now = caller_now()
-    return Who(name=now.name, role=now.role, mode=now.mode, scopes=sorted(now.scopes))
+    return Who(name=now.name, role=now.role, mode=now.mode, scopes=sorted(now.scopes), ends_ms=now.ends_ms)
 
 
 async def send() -> Who:
@@ -214,7 +215,7 @@ async def test_a_client_that_knows_the_address_alone_finds_its_way_in(mode: str)
     [asked] = browser.went
     assert (asked["resource"], asked["code_challenge_method"]) == (at.resource, "S256")
     assert set(asked["scope"].split()) == {"read", "answer", "send", "manage"}
-    assert told == {
+    assert {name: value for name, value in told.items() if name != "ends_ms"} == {
         "name": "oauth:anna",
         "role": "agent",
         "mode": "guarded",
@@ -387,6 +388,18 @@ async def test_a_program_without_a_person_is_called_by_its_client_id() -> None:
         who = await at.get("/api/look", at.signed(sub=None, client_id="nightly"))
 
     assert who.json()["name"] == "oauth:nightly"
+
+
+@pytest.mark.promise("oauth")
+async def test_an_access_token_says_when_it_ends() -> None:
+    """What it opens ends then: what it makes, and what it watches. Clocks may differ by half a minute."""
+    async with house() as at:
+        exp = int(time.time()) + 60
+        who = await at.get("/api/look", at.signed(exp=exp))
+        key = await at.get("/api/look", KEY)
+
+    assert exp * 1000 <= who.json()["ends_ms"] <= (exp + 30) * 1000
+    assert key.json()["ends_ms"] is None
 
 
 # --- the issuer and its keys ------------------------------------------------------------------------------

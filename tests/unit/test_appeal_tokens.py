@@ -41,7 +41,12 @@ def test_a_token_carries_what_it_is_for(tokens: AppealTokens) -> None:
     caller = tokens.read(text)
 
     assert caller == Caller(
-        "dispatcher", "agent", "full", frozenset({"read", "answer", "send"}), bounds=bounds
+        "dispatcher",
+        "agent",
+        "full",
+        frozenset({"read", "answer", "send"}),
+        bounds=bounds,
+        ends_ms=bounds.ends_ms,
     )
     assert bounds.chats == frozenset(CHATS)
 
