@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextvars import Context
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ STALE_MS = 24 * 3_600_000
 #: Tokens with unknown keys, or an issuer that fails, make us ask no more often.
 ASK_AGAIN_MS = 30_000
 _PATIENCE_SECONDS = 5.0
+#: Whoever has a key that is not fresh any more waits so long for a fresh one, and then goes on with theirs.
+_PATIENCE_WITH_A_KEY = 1.0
 _LARGEST = 512 * 1024
 #: By the first letters of an algorithm.
 _KINDS = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
@@ -57,14 +60,23 @@ async def fetch_json(url: str) -> Mapping[str, Any]:
 class IssuerKeys:
     """`jwks_url` "": the metadata of the issuer names it (RFC 8414, OpenID Connect Discovery)."""
 
-    def __init__(self, issuer: str, jwks_url: str, clock: Clock, fetch: Fetch = fetch_json) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        jwks_url: str,
+        clock: Clock,
+        fetch: Fetch = fetch_json,
+        patience: float = _PATIENCE_WITH_A_KEY,
+    ) -> None:
         self._issuer = issuer
         self._jwks_url = jwks_url
         self._clock = clock
         self._fetch = fetch
-        self._lock = asyncio.Lock()
+        self._patience = patience
+        self._renewal: asyncio.Task[None] | None = None
         self._set: list[Mapping[str, Any]] = []
         self._made: dict[tuple[str, str], jwt.PyJWK] = {}
+        self._missing: set[tuple[str, str]] = set()  # asked for, and not among the last keys
         self._fetched_ms: int | None = None
         self._asked_ms: int | None = None
         self._away = ""
@@ -72,27 +84,53 @@ class IssuerKeys:
     async def key(self, kid: str, algorithm: str) -> jwt.PyJWK | None:
         """The key of this id, "" for the only one that fits; None: the issuer has none.
 
-        Raises IssuerAway when that cannot be told.
+        Raises IssuerAway when that cannot be told now.
         """
         found = self._found(kid, algorithm)
-        if found and (self._age() <= FRESH_MS or self._lock.locked()):
+        if found is None:
+            return await self._asked_for(kid, algorithm)
+        if self._age() <= FRESH_MS or self._is_under_way() or not self._is_due():
             return found
-        async with self._lock:
-            if self._is_due(kid, algorithm):
-                await self._renew()
-            found = self._found(kid, algorithm)
+        await asyncio.wait((self._begin(),), timeout=self._patience)
+        return self._found(kid, algorithm)
+
+    async def _asked_for(self, kid: str, algorithm: str) -> jwt.PyJWK | None:
+        if not self._is_under_way() and not self._is_due():
+            if (kid, algorithm) in self._missing:
+                return None
+            # The issuer may have begun to sign with it since we asked.
+            raise IssuerAway(
+                self._away or "The key of this token is not known yet.", retry_after=self._rest()
+            )
+        await asyncio.shield(self._begin())
+        found = self._found(kid, algorithm)
         if found is None and self._away:
-            raise IssuerAway(self._away, retry_after=ASK_AGAIN_MS / 1000)
+            raise IssuerAway(self._away, retry_after=self._rest())
+        if found is None:
+            self._missing.add((kid, algorithm))
         return found
+
+    def _is_under_way(self) -> bool:
+        return self._renewal is not None and not self._renewal.done()
+
+    def _begin(self) -> "asyncio.Task[None]":
+        """The renewal, which goes on when whoever began it waits no more."""
+        if self._renewal is None or self._renewal.done():
+            loop = asyncio.get_running_loop()
+            self._renewal = loop.create_task(self._renew(), context=Context())  # of no caller in particular
+        return self._renewal
 
     def _age(self) -> float:
         return float("inf") if self._fetched_ms is None else self._clock.now_ms() - self._fetched_ms
 
-    def _is_due(self, kid: str, algorithm: str) -> bool:
-        asked = self._asked_ms
-        if asked is not None and self._clock.now_ms() - asked < ASK_AGAIN_MS:
-            return False
-        return self._age() > FRESH_MS or self._found(kid, algorithm) is None
+    def _is_due(self) -> bool:
+        return self._rest() <= 0
+
+    def _rest(self) -> float:
+        """For so many seconds the issuer is asked no more."""
+        if self._asked_ms is None:
+            return 0.0
+        return (self._asked_ms + ASK_AGAIN_MS - self._clock.now_ms()) / 1000
 
     async def _renew(self) -> None:
         self._asked_ms = self._clock.now_ms()
@@ -104,6 +142,7 @@ class IssuerKeys:
             self._away = error.detail
             log.warning("issuer_away", why=error.detail)
             return
+        self._missing.clear()
         self._set, self._made, self._away = [one for one in keys if isinstance(one, dict)], {}, ""
         self._fetched_ms = self._clock.now_ms()
 

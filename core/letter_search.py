@@ -95,14 +95,17 @@ class LetterSearch:
                     return HeadPage(found, places[looked - 1][0] if looked < len(places) else "")
         return HeadPage(found, places[_PER_PAGE - 1][0] if len(places) > _PER_PAGE else "")
 
-    async def about(self, channel: str, chat: str, message: str) -> list[Head]:
-        """Letters of that message. A webhook's body is only known to name both ids somewhere."""
+    async def about(self, channel: str, account: str, chat: str, message: str) -> list[Head]:
+        """Letters of that message. A webhook's body is only known to name both ids somewhere, and the letter
+        the accounts that the webhook may be of.
+        """
         named = [
             head
             for head in await self._mentioning("incoming", (message, chat))
-            if (head.letter.channel, head.letter.chat, head.letter.message) == (channel, chat, message)
+            if _subject(head.letter) == (channel, account, chat, message)
         ]
-        return named + await self._mentioning(f"webhook:{channel}", (message, chat))
+        hooks = await self._mentioning(f"webhook:{channel}", (message, chat))
+        return named + [head for head in hooks if account in (head.letter.accounts or (account,))]
 
     async def about_delivery(self, delivery_id: str) -> list[Head]:
         """Letters of that delivery, also those that an edit has given another id."""
@@ -156,6 +159,10 @@ class LetterSearch:
             answers = await self._heads(keys=[self._keys.letters(door, state)], args=ids)
             heads.update(zip(ids, map(_head, answers), strict=True))
         return [heads[letter_id] for letter_id, _ in places]
+
+
+def _subject(letter: DeadLetter) -> tuple[str, str, str, str]:
+    return (letter.channel, letter.account, letter.chat, letter.message)
 
 
 def _text(raw: bytes | str) -> str:

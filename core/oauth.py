@@ -1,8 +1,8 @@
 """OAuth 2.1 resource server: access tokens of one authorization server, beside the keys.
 
 A token is a JWT (RFC 9068) for us, signed by the issuer. It says who calls and with which scopes; settings
-say what these are here (core/oauth_settings.py). The issuer is asked for its public keys, sometimes; no call
-waits for it otherwise.
+say what these are here (core/oauth_settings.py). The issuer is asked for its public keys, sometimes; who has
+a known key waits a second for that at most.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,11 +71,18 @@ class Tokens:
             algorithm, kid, kind = header.get("alg"), header.get("kid", ""), header.get("typ", "JWT")
             if algorithm not in ALGORITHMS or str(kind).lower() not in _TYPES or not isinstance(kid, str):
                 return {}
+            if not self._says_issuer(token):
+                return {}
             key = await self._keys.key(kid, algorithm)
             return self._checked(token, key, algorithm) if key else {}
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             log.info("token_refused", why=type(error).__name__)
             return {}
+
+    def _says_issuer(self, token: str) -> bool:
+        """Before anybody is asked for keys: a token of somebody else needs none of ours."""
+        said = jwt.decode(token, options={"verify_signature": False})
+        return said.get("iss") == self._issuer
 
     def _checked(self, token: str, key: jwt.PyJWK, algorithm: str) -> Mapping[str, Any]:
         claims: Mapping[str, Any] = jwt.decode(

@@ -149,6 +149,7 @@ class ClientDesk:
         return await self._merged(int(winner_id), int(loser_id), by=demand_operator(), why=why)
 
     async def _merged(self, winner: int, loser: int, *, by: str, why: str) -> MergeLine:
+        await self._parts.ended.end_of_clients(winner, loser)  # or nothing is done: channels ask Redis alone
         try:
             made = await merges.merge(self._pool, winner, loser, by=by, why=why, now=self._parts.now())
         except MergeRefused as error:
@@ -160,6 +161,8 @@ class ClientDesk:
         """Undo a merge: what was moved goes back, what came since goes to the side it came from."""
         by = demand_operator()
         try:
+            known = await merges.get_merge(self._pool, int(merge_id))
+            await self._parts.ended.end_of_clients(known.winner_id, known.loser_id)
             undone = await merges.unmerge(self._pool, int(merge_id), by=by, now=self._parts.now())
         except MergeRefused as error:
             raise Rejected(str(error)) from error

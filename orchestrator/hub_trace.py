@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from core.echoes import storage_errors
 from core.errors import NotFound, Rejected
 from core.operations import Arguments, Operation, asking
+from orchestrator.account_names import AccountNames
 from orchestrator.hub_arguments import AccountArgument
 from orchestrator.hub_letters import LetterLine, letter_line
 from orchestrator.hub_parts import HubParts
@@ -74,6 +75,7 @@ class TraceDesk:
 
     def __init__(self, parts: HubParts) -> None:
         self._tracing = parts.tracing
+        self._accounts = AccountNames(parts.manifests, parts.channels)
 
     def operations(self) -> list[Operation]:
         """One."""
@@ -95,9 +97,8 @@ class TraceDesk:
             return await self._tracing.of_turn(int(given.turn_id))
         if not (given.channel and given.chat_id and given.message_id):
             raise Rejected("Name a delivery_id, or a turn_id, or channel, chat_id and message_id.")
-        return await self._tracing.of_message(
-            Asked(given.channel, given.account, given.chat_id, given.message_id)
-        )
+        account = await self._accounts.account(given.channel, given.account)
+        return await self._tracing.of_message(Asked(given.channel, account, given.chat_id, given.message_id))
 
 
 def _uuid(text: str) -> UUID:

@@ -78,7 +78,7 @@ class Tracing:
             traced = await self.of_delivery(row["outbound_id"])
         else:
             traced = await self._traced(message_id=row["id"], turn_id=row["turn_id"])
-        traced.letters += await self._search.about(asked.channel, asked.chat, asked.message)
+        traced.letters += await self._search.about(*chat, asked.message)
         return traced
 
     async def of_turn(self, turn_id: int) -> Traced:

@@ -276,22 +276,23 @@ async def test_a_token_that_was_taken_back_opens_nothing(hub: Hub, ours: Side, t
     assert (await hub.call("get_appeal", asked, other)).status_code == 200
 
 
-@pytest.mark.parametrize("door", ["operator", "messenger"])
+@pytest.mark.parametrize("told", ["Redis was told", "Redis has forgotten"])
 async def test_after_a_merge_and_its_end_old_tokens_open_nothing(
-    hub: Hub, ours: Side, theirs: Side, token: str, door: str
+    hub: Hub, ours: Side, theirs: Side, token: str, told: str
 ) -> None:
-    """Whoever the client is by then, the token was not made for them; a new one is. `messenger`: found by
-    what a messenger attests, without a word to Redis."""
+    """Whoever the client is by then, the token was not made for them; a new one is."""
+    winners = await hub.token(theirs["appeal_id"])
     asked = {"appeal_id": ours["appeal_id"]}
     one, other = int(theirs["client_id"]), int(ours["client_id"])
-    if door == "operator":
+    if told == "Redis was told":
         done = await hub.told("/api/client-merges", winner_id=str(one), loser_id=str(other))
         merge_id = int(done["merge_id"])
     else:
         now = hub.now()
-        merge_id = (await merges.merge(hub.pool, one, other, by="messenger", now=now)).id
+        merge_id = (await merges.merge(hub.pool, one, other, by="anna", now=now)).id
 
     assert (await hub.call("get_appeal", asked, token)).status_code == 403
+    assert (await hub.call("get_appeal", {"appeal_id": theirs["appeal_id"]}, winners)).status_code == 403
     merged = await hub.token(ours["appeal_id"])
     assert (await hub.call("get_appeal", asked, merged)).status_code == 200
     assert (await hub.call("get_appeal", {"appeal_id": theirs["appeal_id"]}, merged)).status_code == 403

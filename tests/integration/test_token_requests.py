@@ -120,3 +120,19 @@ async def test_who_cannot_be_judged_now_is_told_to_come_back(
     assert error["code"] == INTERNAL_ERROR
     assert f"storage_unavailable: {away} does not answer" in error["message"]
     assert "retryable: yes" in error["message"]
+
+
+async def test_nobody_is_merged_while_channels_could_not_hear_of_it(
+    hub: Hub, ours: Side, lines: tuple[Line, Line]
+) -> None:
+    """They ask Redis alone whether a token of the client lives; whoever wanted the merge repeats it."""
+    other = await hub.pool.fetchval("INSERT INTO clients (name) VALUES ('Анна') RETURNING id")
+    asked = {"winner_id": ours["client_id"], "loser_id": str(other)}
+    await lines[0].cut()
+
+    answer = await hub.ask("/api/client-merges", **asked)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+    assert await hub.pool.fetchval("SELECT count(*) FROM client_merges") == 0
+    await lines[0].mend()
+    await hub.told("/api/client-merges", **asked)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.channel import Arrival
-from core.deadletters import DeadLetters
+from core.deadletters import About, DeadLetters
 from core.errors import NotFound, PeerUnreachable, Rejected, VendorDown
 from core.keys import Keys
 from core.letter_search import LetterSearch
@@ -31,6 +32,20 @@ ASKED = Asked("avito", "default", "c1", "m1")
 LEASE = 60.0
 
 
+class OneAccount:
+    """What a channel tells of itself: its only account."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def of(self, _: str) -> Any:
+        return self
+
+    @property
+    def accounts(self) -> tuple[str]:
+        return (self.name,)
+
+
 class Way:
     """A webhook, the orchestrator and a vendor, at one time."""
 
@@ -42,6 +57,7 @@ class Way:
         self.dead = DeadLetters(desk.line.redis, KEYS, self.clock)
         search = LetterSearch(desk.line.redis, KEYS)
         self.tracing = Tracing(self.pool, desk.line.redis, KEYS, search)
+        self.manifests = OneAccount("default")
 
     def pass_time(self, seconds: float) -> None:
         self.clock.move(round(seconds * SECOND))
@@ -83,6 +99,8 @@ class Way:
 
         class Parts:
             tracing = self.tracing
+            manifests = self.manifests
+            channels = frozenset({"avito"})
 
         [operation] = TraceDesk(Parts()).operations()  # type: ignore[arg-type]  # all that it looks at
         answer = await operation.call(given)
@@ -224,6 +242,37 @@ async def test_a_message_in_the_dead_letters_is_found_there(way: Way) -> None:
     traced = await way.tracing.of_message(ASKED)
     assert [head.letter.id for head in traced.letters] == [mine, hook]
     assert stages(traced) == []
+
+
+@pytest.mark.promise("trace")
+@pytest.mark.promise("no-mixing")
+async def test_letters_of_another_account_are_not_those_of_the_message(way: Way) -> None:
+    """Chats and messages of two accounts may have the same ids."""
+    said = incoming("Цена?", "c1", external_message_id="m1") | {"timestamp": "yesterday"}
+    body = b'{"odd": {"message_id": "m1", "chat": "c1"}}'
+    hook = ("webhook:avito", "unknown_payload", "", body)
+    shop = await way.dead.bury("incoming", "unreadable", "", as_bytes(said | {"account": "shop"}))
+    of_shop = await way.dead.bury(*hook, About(channel="avito", account="shop"))
+    of_both = await way.dead.bury(*hook, About(channel="avito", account="default,shop"))
+    of_nobody = await way.dead.bury(*hook, About(channel="avito"))
+
+    here = await way.tracing.of_message(ASKED)
+    there = await way.tracing.of_message(replace(ASKED, account="shop"))
+
+    assert {head.letter.id for head in here.letters} == {of_both, of_nobody}
+    assert {head.letter.id for head in there.letters} == {shop, of_shop, of_both, of_nobody}
+
+
+@pytest.mark.promise("trace")
+async def test_the_only_account_is_meant_where_none_is_named(way: Way) -> None:
+    """As at every other desk."""
+    way.manifests.name = "shop"
+    said = incoming("Цена?", "c1", external_message_id="m1") | {"timestamp": "yesterday"}
+    letter = await way.dead.bury("incoming", "unreadable", "", as_bytes(said | {"account": "shop"}))
+
+    trace = await way.ask(channel="avito", chat_id="c1", message_id="m1")
+
+    assert [one.letter_id for one in trace.dead_letters] == [letter]
 
 
 @pytest.mark.promise("trace")

@@ -38,8 +38,8 @@ class Web:
             raise IssuerAway(f"{url} cannot be read.")
         return self.there[url]
 
-    def keys(self, jwks_url: str = JWKS) -> IssuerKeys:
-        return IssuerKeys(ISSUER, jwks_url, self.clock, self.fetch)
+    def keys(self, jwks_url: str = JWKS, patience: float = 20) -> IssuerKeys:
+        return IssuerKeys(ISSUER, jwks_url, self.clock, self.fetch, patience)
 
 
 _RSA = RSAKey.generate_key(2048)
@@ -86,14 +86,25 @@ async def test_an_unknown_id_makes_us_ask_again_but_not_at_once(web: Web) -> Non
     keys = web.keys()
     assert await keys.key("a", "RS256")
     web.publish(key("a"), key("b"))
+    web.clock.move(10_000)
     for _ in range(3):
-        assert await keys.key("b", "RS256") is None
+        with pytest.raises(IssuerAway, match="not known yet") as unknown:
+            await keys.key("b", "RS256")
+        assert unknown.value.retry_after == ASK_AGAIN_MS / 1000 - 10
     assert web.asked == [JWKS]
 
-    web.clock.move(ASK_AGAIN_MS)
+    web.clock.move(ASK_AGAIN_MS - 10_000)
     assert await keys.key("b", "RS256")
-    assert await keys.key("c", "RS256") is None
     assert web.asked == [JWKS, JWKS]
+
+
+@pytest.mark.promise("oauth")
+async def test_what_the_issuer_was_just_asked_for_in_vain_is_no_key(web: Web) -> None:
+    """Whoever shows it again is told the same."""
+    keys = web.keys()
+
+    assert [await keys.key("c", "RS256") for _ in range(3)] == [None] * 3
+    assert web.asked == [JWKS]
 
 
 @pytest.mark.promise("oauth")
@@ -150,6 +161,26 @@ async def test_nobody_waits_for_fresh_keys_who_has_older_ones(web: Web) -> None:
     assert not first.done()
     web.held.set()
     assert await first
+
+
+@pytest.mark.promise("oauth")
+async def test_an_issuer_that_hangs_holds_up_no_token_whose_key_is_known(web: Web) -> None:
+    """The renewal goes on meanwhile, and counts when it comes."""
+    keys = web.keys(patience=0.01)
+    assert await keys.key("a", "RS256")
+    web.publish(key("b"))
+    web.clock.move(FRESH_MS + 1)
+    web.held.clear()
+    async with asyncio.timeout(10):
+        assert await keys.key("a", "RS256")
+        assert await keys.key("a", "RS256")
+    assert web.asked == [JWKS, JWKS]
+
+    web.held.set()
+    assert await keys.key("b", "RS256")
+    assert web.asked == [JWKS, JWKS]
+    with pytest.raises(IssuerAway):
+        await keys.key("a", "RS256")
 
 
 @pytest.mark.promise("oauth")

@@ -1,17 +1,20 @@
 -- name: token_is_alive
 -- Whether the appeal $1 is still of the client $2, and nobody was merged with the client, or separated, since $3.
+-- Who is a loser now has no appeals. Each part has an index: this is asked at every call.
 SELECT EXISTS (SELECT FROM appeals WHERE id = $1 AND client_id = $2)
-    AND NOT EXISTS (
-        SELECT FROM client_merges
-        WHERE (winner_id = $2 OR loser_id = $2) AND (merged_at >= $3 OR undone_at >= $3)
-    )
+    AND NOT EXISTS (SELECT FROM client_merges WHERE winner_id = $2 AND undone_at IS NULL AND merged_at >= $3)
+    AND NOT EXISTS (SELECT FROM client_merges WHERE $2 IN (winner_id, loser_id) AND undone_at >= $3)
 
 -- name: chats_of_appeal
--- Where the appeal's messages were written; its own chat has one at least.
-SELECT channel, account, external_chat_id FROM messages_history WHERE appeal_id = $1
-UNION
-SELECT channel, account, external_chat_id FROM appeals WHERE id = $1
-LIMIT $2
+-- Where the appeal's messages were written, its own chat first, then those with the latest messages.
+SELECT channel, account, external_chat_id FROM (
+    SELECT channel, account, external_chat_id, max(id) AS latest FROM messages_history WHERE appeal_id = $1
+    GROUP BY channel, account, external_chat_id
+    UNION ALL
+    SELECT channel, account, external_chat_id, 9223372036854775807 FROM appeals WHERE id = $1
+) AS chats
+GROUP BY channel, account, external_chat_id
+ORDER BY max(latest) DESC LIMIT $2
 
 -- name: appeal_of_turn
 SELECT appeal_id FROM turns WHERE id = $1
