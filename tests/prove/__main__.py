@@ -18,7 +18,7 @@ from launcher.engines import Engines
 from launcher.settings import LauncherSettings
 from tests.engines_fixture import database, empty_redis
 from tests.prove.share import Done, Share, run_share
-from tests.prove.tally import summary, table_of_cuts, together
+from tests.prove.tally import shortcomings, summary, table_of_cuts, together
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,7 +39,9 @@ def main(arguments: Sequence[str]) -> int:
         _say("", "A history that fails is counted each time it was tried while it was made shorter.")
         return 1
     _say("", table_of_cuts(total))
-    return 0
+    wrong = shortcomings(total, examples=0 if given.blob else given.examples)
+    _say(*wrong)
+    return 1 if wrong else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,7 +62,7 @@ def _run(engines: Engines, given: argparse.Namespace) -> list[Done]:
             Share(
                 number,
                 given.jobs,
-                given.examples // given.jobs,
+                -(-given.examples // given.jobs),
                 given.steps,
                 given.seed + number,
                 given.blob,

@@ -62,6 +62,7 @@ def run_share(share: Share) -> Done:
 
 def _cut_each_await(opened: Stage, share: Share) -> None:
     points = opened.run(pilot(opened))
+    opened.tally.add(examples=-opened.tally.counts["examples"])  # the pilot's are no random histories
     if share.first:
         points = [point for role in ROLES for point in first_of_each(points, role)]
     cuts = [
@@ -74,6 +75,8 @@ def _cut_each_await(opened: Stage, share: Share) -> None:
     for point, when, what in cuts[share.number :: share.jobs]:
         opened.run(cut_at(opened, point, when, what))
         opened.tally.add(sweeps=1, examples=-1)
+    opened.tally.swept.passed.update(point.name for point in points)
+    opened.tally.swept.cut.update(opened.tally.log.cut)
 
 
 def _random_histories(opened: Stage, share: Share) -> None:

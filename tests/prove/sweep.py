@@ -95,6 +95,10 @@ async def _somebody_writes_first(world: World, cut: Cut | None, _: Cut | None) -
     await world.write_first(0, PLACE, 1, cut)
 
 
+async def _a_producer_pushes(world: World, _: Cut | None, __: Cut | None) -> None:
+    await world.push_outgoing(PLACE, 1, 2)
+
+
 async def _all_is_sent(world: World, cut: Cut | None, line: Cut | None) -> None:
     await world.send_with(0, AVITO, (cut, line), lambda hub: hub.leave())
 
@@ -173,6 +177,7 @@ STEPS: tuple[Step, ...] = (
     _an_agent_answers,
     _an_agent_answers,
     _somebody_writes_first,
+    _a_producer_pushes,
     _all_is_sent,
     _an_echo_comes,
     _a_receipt_comes,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from tests.prove.fuse import CutLog, What, When
 
+#: Every await can be cut in these ways: who stalls must not hold locks.
+_EVERYWHERE: tuple[What, ...] = ("kill", "lose")
 _WAYS: tuple[tuple[What, When], ...] = (
     ("kill", "before"),
     ("kill", "after"),
@@ -32,10 +34,14 @@ _LINES = {
 
 @dataclass
 class Tally:
-    """What was tried, and what came of it, added up over the examples."""
+    """What was tried, and what came of it, added up over the examples.
+
+    `swept` is the sweep alone: every await of the way by name, and how it was cut there.
+    """
 
     log: CutLog = field(default_factory=CutLog)
     counts: Counter[str] = field(default_factory=Counter)
+    swept: CutLog = field(default_factory=CutLog)
 
     def add(self, **counts: int) -> None:
         """Count further."""
@@ -49,7 +55,28 @@ def together(tallies: Iterable[Tally]) -> Tally:
         total.counts += one.counts
         total.log.passed += one.log.passed
         total.log.cut += one.log.cut
+        total.swept.passed += one.swept.passed
+        total.swept.cut += one.swept.cut
     return total
+
+
+def shortcomings(tally: Tally, *, examples: int) -> list[str]:
+    """Why a run in which no promise broke proves less than it says; nothing when it proves it.
+
+    So many random histories were asked for; with none, some steps were only shown again.
+    """
+    counts, found = tally.counts, []
+    found += [f"{counts[name]} {name}" for name in ("lost", "doubled") if counts[name]]
+    if not examples:
+        return found
+    if counts["examples"] < examples:
+        found.append(f"only {counts['examples']} of {examples} random histories were lived")
+    if not tally.swept.passed:
+        found.append("no await was cut in the sweep")
+    for what in _EVERYWHERE:
+        missed = tally.swept.passed.keys() - tally.swept.points_cut(what)
+        found += [f"the sweep never cut {name} ({what}, before and after)" for name in sorted(missed)]
+    return found
 
 
 def summary(tally: Tally, *, seed: int, seconds: float) -> str:
