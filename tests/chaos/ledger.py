@@ -62,6 +62,11 @@ class Ledger:
             for token, why in self.unsettled.items()
         }
 
+    @property
+    def in_doubt(self) -> int:
+        """How many deliveries nobody can trace."""
+        return len(set(self.unsettled.values()))
+
     def _missing(self, token: str) -> str:
         if token not in self.stored:
             return "in no history"

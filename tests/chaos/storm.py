@@ -64,12 +64,14 @@ class Outcome:
     def even(self) -> bool:
         """Nothing lost, nothing doubled, everything at rest, no dead letter but for what is untraceable.
 
-        And no delivery failed: the storm's messengers refuse no words for good, and nobody takes a chat over.
+        Each delivery of that kind lies there, and none failed: the storm's messengers refuse no words for
+        good, and nobody takes a chat over.
         """
         at_rest = self.rest is not None and self.rest.at_rest
         untraceable = self.dead_letters["outcome_untraceable"]
         unexplained = self.dead_letters - Counter(outcome_untraceable=untraceable)
-        wrong = self.ledger.lost or self.ledger.doubled or self.ledger.failed or unexplained
+        unburied = self.ledger.in_doubt > untraceable
+        wrong = self.ledger.lost or self.ledger.doubled or self.ledger.failed or unexplained or unburied
         return at_rest and not wrong
 
     @property

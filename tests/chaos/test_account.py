@@ -68,6 +68,17 @@ def test_a_reply_that_failed_is_an_uneven_account_and_its_words_are_lost() -> No
     assert outcome.even
 
 
+def test_a_reply_that_nobody_can_trace_lies_in_the_dead_letters() -> None:
+    """Else nobody would ever look after it."""
+    ledger = _answered(2)
+    ledger.unsettled = dict.fromkeys(ledger.written, "delivery 1 on max is unknown: outcome_untraceable")
+    outcome = Outcome(Plan(2, 0, 1), ledger, rest=_AT_REST)
+
+    assert not outcome.even
+    outcome.dead_letters.update(outcome_untraceable=1)
+    assert outcome.even
+
+
 def test_what_is_stored_is_accepted_whatever_a_log_shows() -> None:
     """A 200 that scrolled out of the messenger's log: the customer must be answered all the same."""
     ledger = _answered(2)
