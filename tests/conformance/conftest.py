@@ -21,8 +21,8 @@ from tests.engines_fixture import database, empty_redis
 from tests.system import System, patiently, running
 
 SERVERS = (*(channel.name for channel in CHANNELS), "orchestrator")
-#: The hub and one channel are three processes; the others, made of the same code, are one.
-_REPLICAS = dict.fromkeys(SERVERS, 1) | {"mcp_avito": 3, "orchestrator": 3}
+#: The other channels are made of the same code as the one.
+_REPLICAS = dict.fromkeys(SERVERS, 2) | {"mcp_avito": 3, "orchestrator": 3}
 _FIXTURES = {"MCP_FIXTURES": "tests.conformance.fixtures:add", "MCP_PROFILE": "all"}
 
 

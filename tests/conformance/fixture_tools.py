@@ -113,12 +113,6 @@ async def test_x_mcp_header(
     return f"region={region}"
 
 
-async def test_trigger_resource_change(ctx: Context[Any]) -> str:
-    """What is watched changes. Not of the suite: for clients that listen."""
-    await ctx.notify_resource_updated(WATCHED)
-    return "told"
-
-
 async def test_missing_capability(ctx: Context[Any]) -> str:
     """Only for clients that can ask a model."""
     able = ctx.client_capabilities
@@ -142,7 +136,6 @@ TOOLS: Sequence[Callable[..., Any]] = (
     test_tool_with_progress,
     test_reconnection,
     test_x_mcp_header,
-    test_trigger_resource_change,
     test_missing_capability,
 )
 

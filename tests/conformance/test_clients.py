@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -17,8 +17,6 @@ from tests.conformance.foreign import Foreign
 from tests.conformance.walks import CLIENTS, Plan, Seen, walked
 
 MODERN = "2026-07-28"
-WATCHED = {"uri": "test://watched-resource", "trigger": "test_trigger_resource_change"}
-ASKED = {"tool": "test_input_required_result_elicitation", "answer": {"name": "Anna"}}
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,9 @@ class Make:
     walk: str
     environment: str
     version: str
-    more: Mapping[str, Any] = field(default_factory=dict)
-    on_stdio: Mapping[str, Any] = field(default_factory=dict)
+    named: Mapping[str, str] = field(default_factory=dict)
+    can: frozenset[str] = frozenset()
+    on_stdio: frozenset[str] = frozenset()
 
     async def walks(self, foreign: Foreign, plan: Plan) -> Seen:
         script = CLIENTS / self.walk
@@ -38,10 +37,14 @@ class Make:
         return await walked(foreign.python(self.environment), script, plan=plan)
 
 
-def typescript(package: str, version: str, **more: Any) -> Make:
+LISTENS, SUBSCRIBES, IS_ASKED = frozenset({"listen"}), frozenset({"subscribe"}), frozenset({"ask"})
+
+
+def typescript(package: str, version: str, can: frozenset[str] = frozenset(), **age: str) -> Make:
     """A client of one of the npm packages."""
-    stdio = {} if "age" in more else {"subscribe": WATCHED}
-    return Make("walk.mjs", "node", version, {"package": package, **more}, stdio)
+    return Make(
+        "walk.mjs", "node", version, {"package": package, **age}, can, frozenset() if age else SUBSCRIBES
+    )
 
 
 _SECOND = "@modelcontextprotocol/client"
@@ -49,13 +52,13 @@ OF_NODE = {
     "typescript-1.17.4": typescript("sdk-of-2025-06", "2025-06-18"),
     "typescript-1.32.2": typescript("@modelcontextprotocol/sdk", "2025-11-25"),
     "typescript-2.4.0-legacy": typescript(_SECOND, "2025-11-25", age="legacy"),
-    "typescript-2.4.0": typescript(_SECOND, MODERN, age="auto", ask=ASKED, listen=WATCHED),
+    "typescript-2.4.0": typescript(_SECOND, MODERN, IS_ASKED | LISTENS, age="auto"),
 }
 OF_PYTHON = {
     "mcp-1.9.4": Make("walk_mcp1.py", "mcp19", "2025-03-26"),
-    "mcp-1.30.0": Make("walk_mcp1.py", "mcp130", "2025-11-25", {}, {"subscribe": WATCHED}),
+    "mcp-1.30.0": Make("walk_mcp1.py", "mcp130", "2025-11-25", on_stdio=SUBSCRIBES),
     "fastmcp-2.14.7": Make("walk_fastmcp.py", "fastmcp2", "2025-11-25"),
-    "fastmcp-4.1.2": Make("walk_fastmcp.py", "fastmcp4", MODERN, {"ask": ASKED}),
+    "fastmcp-4.1.2": Make("walk_fastmcp.py", "fastmcp4", MODERN, can=IS_ASKED),
 }
 
 
@@ -83,6 +86,26 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Meeting:
+    """A tool that asks first and how a person answers; a resource, "" for one made, and what changes it."""
+
+    asks: Mapping[str, Any]
+    told: str
+    uri: str
+    trigger: Callable[[str], Sequence[Mapping[str, Any]]]
+
+    def plan(self, can: Collection[str], made: str) -> Mapping[str, Any]:
+        """For a client that can do these."""
+        watched = {"uri": self.uri or made, "trigger": self.trigger(made)}
+        return {one: self.asks if one == "ask" else watched for one in can}
+
+    def met(self, seen: Seen, can: Collection[str], made: str) -> None:
+        """Whether it was asked, and heard of the change."""
+        assert (self.told in seen.asked) if "ask" in can else not seen.asked
+        assert seen.heard == ((self.uri or made) if {"listen", "subscribe"} & set(can) else "")
+
+
+@dataclass(frozen=True)
 class Server:
     """What there is to see at a server of ours."""
 
@@ -92,6 +115,7 @@ class Server:
     resource: str
     template: str
     task: Task
+    meeting: Meeting
 
     def plan(self, place: Mapping[str, Any], made: str, more: Mapping[str, Any]) -> Plan:
         """`made`: a resource that the template makes."""
@@ -117,11 +141,15 @@ class Server:
         assert seen.error["beside"][ERROR_META] == ERRORS["invalid_arguments"].members()
         assert "test://nothing" in seen.missing
         shown = json.loads(seen.template)
-        assert unquote(made).rpartition("/")[2] in (shown.get("appeal_id"), shown["chat_id"])
+        assert _id_of(made) in (shown.get("appeal_id"), shown["chat_id"])
         assert self.template in seen.templates
         assert self.task.prompt in seen.prompts
         assert self.task.says in seen.prompt
         assert self.task.completed in seen.completion
+
+
+def _id_of(uri: str) -> str:
+    return unquote(uri.rpartition("/")[2])
 
 
 #: A channel has no prompts of its own: those of the suite are there beside its resources.
@@ -139,6 +167,35 @@ SUMMARY = Task(
     argument=("language", "r"),
     completed="ru",
 )
+#: The suite's own question; and a customer is written to in the chat that is watched.
+AT_A_CHANNEL = Meeting(
+    {
+        "tool": "test_input_required_result_elicitation",
+        "arguments": {},
+        "answer": {"name": "Anna"},
+    },
+    told="Hello, Anna!",
+    uri="",
+    trigger=lambda chat: [{"tool": "send_message", "arguments": {"chat_id": _id_of(chat), "text": "Да"}}],
+)
+#: A guarded key writes to a stranger, and gives back a turn that then waits.
+AT_THE_HUB = Meeting(
+    {
+        "tool": "send_message",
+        "arguments": {"channel": "avito", "chat_id": "stranger", "text": "Здравствуйте"},
+        "answer": {"yes": True},
+    },
+    told='"status":"queued"',
+    uri="inbox://turns",
+    trigger=lambda _: [
+        {
+            "tool": "wait_for_turn",
+            "arguments": {"wait_seconds": 50},
+            "keeps": ["turn_id", "lease_token"],
+        },
+        {"tool": "release_turn"},
+    ],
+)
 AVITO = Server(
     "mcp_avito",
     "avito",
@@ -146,18 +203,27 @@ AVITO = Server(
     "channel://avito/capabilities",
     "chat://avito/{chat_id}",
     OF_THE_SUITE,
+    AT_A_CHANNEL,
 )
-HUB = Server("orchestrator", "eldoleado-hub", "list_appeals", "inbox://turns", "appeal://{id}", SUMMARY)
+HUB = Server(
+    "orchestrator",
+    "eldoleado-hub",
+    "list_appeals",
+    "inbox://turns",
+    "appeal://{id}",
+    SUMMARY,
+    AT_THE_HUB,
+)
 BOTH = pytest.mark.parametrize("server", [AVITO, HUB], ids=lambda server: server.name)
 
 
 async def walk_both_ways(house: House, foreign: Foreign, make: Make, server: Server) -> None:
     """At once over HTTP and over stdio."""
     made = house.made[server.template]
-    over_http = {"key": house.key}
-    stdio, on_stdio = _started(house, server), {**make.more, **make.on_stdio}
+    stdio, on_stdio = _started(house, server), make.can | make.on_stdio
     async with house.balanced(server.name) as url, asyncio.TaskGroup() as walks:
-        walks.create_task(_walk(foreign, make, server, {**over_http, "url": url}, made, make.more))
+        over_http = {"url": url, "key": house.key}
+        walks.create_task(_walk(foreign, make, server, over_http, made, make.can))
         walks.create_task(_walk(foreign, make, server, stdio, made, on_stdio))
 
 
@@ -167,13 +233,13 @@ def _started(house: House, server: Server) -> Mapping[str, Any]:
 
 
 async def _walk(
-    foreign: Foreign, make: Make, server: Server, place: Mapping[str, Any], made: str, more: Mapping[str, Any]
+    foreign: Foreign, make: Make, server: Server, place: Mapping[str, Any], made: str, can: Collection[str]
 ) -> None:
+    more = {**make.named, **server.meeting.plan(can, made)}
     seen = await make.walks(foreign, server.plan(place, made, more))
     server.recognised(seen, made)
     assert seen.version == make.version
-    assert seen.asked == ("Hello, Anna!" if "ask" in more else "")
-    assert seen.heard == (WATCHED["uri"] if {"listen", "subscribe"} & more.keys() else "")
+    server.meeting.met(seen, can, made)
 
 
 @BOTH

@@ -1,4 +1,4 @@
-"""The official suite against every server, as three replicas without sticky sessions."""
+"""The official suite against every server, as two or three replicas without sticky sessions."""
 
 from pathlib import Path
 

@@ -17,7 +17,10 @@ CLIENTS = Path(__file__).parent / "foreign-clients"
 
 @dataclass(frozen=True)
 class Plan:
-    """`place`: url and key, or command and env. `ask` and `listen` are for clients that can.
+    """`place`: url and key, or command and env. `more`: what only some clients can.
+
+    `ask` {tool, arguments, answer: what its question is answered with}. `listen` and `subscribe` {uri,
+    trigger: [{tool, arguments, keeps: what the next step is given of the answer}]}.
 
     `template`: the URI of a resource that a template makes; `prompt` and `complete` as the protocol has them.
     """

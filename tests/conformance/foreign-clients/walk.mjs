@@ -41,10 +41,18 @@ function updates() {
   return new Promise((told) => client.setNotificationHandler(method, (changed) => told(changed.params.uri)));
 }
 
+async function happen(steps) {
+  let kept = {};
+  for (const { tool, arguments: given, keeps = [] } of steps) {
+    const { structuredContent } = await call({ tool, arguments: { ...given, ...kept } });
+    kept = Object.fromEntries(keeps.map((name) => [name, structuredContent[name]]));
+  }
+}
+
 async function hear({ uri, trigger }) {
   const heard = updates();
   const subscription = await client.listen({ resourceSubscriptions: [uri] });
-  await call({ tool: trigger });
+  await happen(trigger);
   const found = await heard;
   await subscription.close();
   return { heard: found, closed: await subscription.closed };
@@ -53,7 +61,7 @@ async function hear({ uri, trigger }) {
 async function watch({ uri, trigger }) {
   const heard = updates();
   await client.subscribeResource({ uri });
-  await call({ tool: trigger });
+  await happen(trigger);
   const found = await heard;
   await client.unsubscribeResource({ uri });
   return { heard: found };

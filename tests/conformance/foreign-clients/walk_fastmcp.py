@@ -70,7 +70,7 @@ async def walk(client, plan):
         "completion": (await client.complete(reference, plan["complete"]["argument"])).values,
     }
     if "ask" in plan:
-        found["asked"] = words(await client.call_tool(plan["ask"]["tool"]))
+        found["asked"] = words(await client.call_tool(plan["ask"]["tool"], plan["ask"]["arguments"]))
     return found
 
 

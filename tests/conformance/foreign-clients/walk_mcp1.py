@@ -65,9 +65,16 @@ async def walk(session, plan):
     }
 
 
+async def happen(session, steps):
+    kept = {}
+    for step in steps:
+        result = await session.call_tool(step["tool"], {**step.get("arguments", {}), **kept})
+        kept = {name: result.structuredContent[name] for name in step.get("keeps", ())}
+
+
 async def watch(session, watched, heard):
     await session.subscribe_resource(watched["uri"])
-    await session.call_tool(watched["trigger"])
+    await happen(session, watched["trigger"])
     async with asyncio.timeout(20):
         uri = await heard.get()
     await session.unsubscribe_resource(watched["uri"])
