@@ -39,12 +39,17 @@ class Door:
     customer: Sequence[str]
     own: Sequence[str]
 
-    def burst(self, words: str) -> tuple[str, list[Any]]:
-        """What stands for the customer's id, and one body for each place, all of one customer."""
+    def someone(self) -> tuple[int, str]:
+        """The number of a customer who has not written yet, and who they are there."""
         number = next(_numbers)
-        return _renamed(self.customer[0], number), [self._filled(one, words, number) for one in self.bodies]
+        return number, _renamed(self.customer[0], number)
 
-    def _filled(self, one: Body, words: str, number: int) -> Any:
+    def burst(self, number: int, words: str) -> list[Any]:
+        """One body for each place, all of that customer."""
+        return [self.filled(one, words, number) for one in self.bodies]
+
+    def filled(self, one: Body, words: str, number: int) -> Any:
+        """That body, as that customer."""
         raw = (_PAYLOADS / self.channel / f"{one.file}.json").read_text("utf-8")
         for name in self.customer:
             raw = raw.replace(name, _renamed(name, number))

@@ -1,65 +1,114 @@
-"""The corpus, played: what a model was shown, what was kept, and what became of everybody."""
+"""The corpus, played: what a model was shown, what it was told of its deeds, and what became of everybody."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.resource_uris import ACCOUNT_CHAT, APPEAL, CLIENT, filled
 from tests.injection.corpus import Attempt, attempts
+from tests.injection.deeds import DEEDS, WRITING, do
+from tests.injection.messengers import Messengers
 from tests.injection.places import DOORS
-from tests.injection.shop import Shop, lines_of, listened, opened
+from tests.injection.shop import Shop, Written, lines_of, listened, opened
 
 _AT_ONCE = 6
 _BYSTANDER = "Мой телефон у вас в ремонте"
 #: What became of a customer, by who they are there. How a burst falls into turns is a matter of time.
 _STATE = """
 SELECT i.external_user_id,
-       (SELECT bool_and(t.status IN ('closed', 'merged')) FROM turns t WHERE t.client_id = i.client_id),
+       (SELECT array_agg(DISTINCT t.status) FROM turns t
+         WHERE t.client_id = i.client_id AND t.status <> 'merged'),
        (SELECT array_agg(ROW(a.status, a.priority, a.tags, a.close_reason, a.snoozed_until)::text
                ORDER BY a.id)
           FROM appeals a WHERE a.client_id = i.client_id),
        (SELECT array_agg(ROW(m.event, m.message_type, m.sender)::text
-               ORDER BY m.event, m.message_type)
+               ORDER BY m.event, m.message_type, m.sender)
           FROM messages_history m WHERE m.client_id = i.client_id),
        (SELECT array_agg(ROW(f.kind, f.evidence)::text ORDER BY f.kind, f.evidence)
           FROM client_facts f WHERE f.client_id = i.client_id),
+       (SELECT array_agg(ROW(o.state, o.origin, o.text, o.image_url)::text) FROM outbound o
+         WHERE o.client_id = i.client_id),
+       (SELECT array_agg(ROW(p.cause, p.paused_by, p.reason, p.ended_by)::text)
+          FROM pauses p JOIN turns t USING (channel, account, external_chat_id)
+         WHERE t.client_id = i.client_id AND t.status <> 'merged'),
+       (SELECT array_agg(ROW(n.author, n.text)::text)
+          FROM appeal_notes n JOIN appeals a ON a.id = n.appeal_id WHERE a.client_id = i.client_id),
        (SELECT count(*) FROM identities o WHERE o.client_id = i.client_id)
   FROM identities i
 """
 #: Whatever nobody may have caused by words.
 _NEVER = """
-SELECT (SELECT count(*) FROM pauses), (SELECT count(*) FROM outbound), (SELECT count(*) FROM client_merges),
-       (SELECT count(*) FROM erasures), (SELECT count(*) FROM bulks), (SELECT count(*) FROM appeal_notes)
+SELECT (SELECT count(*) FROM client_merges), (SELECT count(*) FROM erasures), (SELECT count(*) FROM bulks)
 """
+#: What the agent has done.
+_DONE = """
+SELECT (SELECT count(*) FROM outbound), (SELECT count(*) FROM pauses), (SELECT count(*) FROM appeal_notes)
+"""
+_PROMPTS = ("answer_turn", "summarise_appeal", "hand_over")
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Where they wrote what, and what the agent did with it; `attempt` None: something ordinary."""
+
+    door: str
+    words: str
+    deed: str
+    attempt: Attempt | None = None
 
 
 @dataclass(slots=True)
 class Played:
-    """`customers` {who: (door, what they wrote)}; `shown` [(who it is about, what was asked, the answer)]."""
+    """`everybody` by who they are there. `shown` [(who it is about, what was asked, the answer)].
 
-    customers: dict[str, tuple[str, Attempt]] = field(default_factory=dict)
-    ordinary: dict[tuple[str, str], str] = field(default_factory=dict)
+    `told` {who: [(tool, what it answered to a deed)]}. `sent` [(channel, chat, text)] is what left.
+    """
+
+    everybody: dict[str, Customer] = field(default_factory=dict)
+    turns: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     shown: list[tuple[str, str, Any]] = field(default_factory=list)
+    told: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
     states: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     stored: dict[str, list[str]] = field(default_factory=dict)
+    sent: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     bystander_before: Any = None
     bystander_after: Any = None
     never: tuple[int, ...] = ()
+    done: tuple[int, ...] = ()
     keys: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
+
+    @property
+    def attempts(self) -> dict[str, tuple[str, Attempt]]:
+        """{who: (door, what they tried)}."""
+        return {who: (one.door, one.attempt) for who, one in self.everybody.items() if one.attempt}
+
+    def ordinary(self, who: str) -> str:
+        """Who wrote something harmless of the same shape there, and was treated alike."""
+        one = self.everybody[who]
+        like = Customer(one.door, one.attempt.like, one.deed) if one.attempt else one
+        return next(other for other, its in self.everybody.items() if its == like)
+
+    def of(self, deed: str) -> int:
+        """With how many it was done."""
+        return sum(one.deed == deed for one in self.everybody.values())
 
 
 async def play(redis_url: str, database_url: str, folder: Path) -> Played:
     """Every attempt, and a harmless text of the same shape at every door."""
     played = Played()
     with listened() as log:
-        async with opened(redis_url, database_url, folder) as shop:
+        async with opened(redis_url, database_url, folder) as (shop, outside):
             case = await _bystander(shop)
             played.bystander_before = await _case(shop, case)
-            await _write(shop, played, [one.about(case) for one in attempts()])
-            await _read(shop, played)
-            await _look_back(shop, played)
+            written = await _write(shop, played, _planned([one.about(case) for one in attempts()]))
+            await _take(shop, played)
+            await _write_on(shop, played, written)
+            await _do(shop, played)
+            await _look_back(shop, played, outside)
             played.bystander_after = await _case(shop, case)
         played.log = list(lines_of(log))
     return played
@@ -86,92 +135,124 @@ async def _case(shop: Shop, case: Mapping[str, str]) -> Any:
     ]
 
 
-async def _write(shop: Shop, played: Played, corpus: list[Attempt]) -> None:
-    doors: dict[str, Callable[[str], Awaitable[str]]] = {
+def _planned(corpus: list[Attempt]) -> list[Customer]:
+    """Who is going to write: the attempts, and somebody harmless for each of them that are alike."""
+    trying = [
+        Customer(door, one.text, _deed_at(door, number + place), one)
+        for number, one in enumerate(corpus)
+        for place, door in enumerate(_doors_of(number))
+    ]
+    harmless = {Customer(one.door, one.attempt.like, one.deed) for one in trying if one.attempt}
+    return [*sorted(harmless, key=repr), *trying]
+
+
+def _doors_of(number: int) -> Sequence[str]:
+    """Every attempt in every field that there is; at the webhooks of two messengers each, in turn."""
+    messengers = [door.channel for door in DOORS]
+    return (messengers[number % 6], messengers[(number + 1 + number // 6 % 5) % 6], "producer", "form")
+
+
+def _deed_at(door: str, number: int) -> str:
+    """In turn, so that each attempt meets each that writes; a form, which cannot be answered, meets some."""
+    return DEEDS[number % len(DEEDS)] if door == "form" else WRITING[number % len(WRITING)]
+
+
+async def _write(shop: Shop, played: Played, planned: Sequence[Customer]) -> list[Written]:
+    """Until all of it is part of a turn: then it is all the same into how many batches a burst fell."""
+    doors: dict[str, Callable[[str], Awaitable[Written]]] = {
         **{door.channel: lambda words, door=door: shop.burst(door, words) for door in DOORS},  # type: ignore[misc]  # bound now
         "form": shop.form,
         "producer": shop.producer,
     }
     at_once = asyncio.Semaphore(_AT_ONCE)
 
-    async def attempt(door: str, one: Attempt) -> None:
+    async def write(one: Customer) -> Written:
         async with at_once:
-            played.customers[await doors[door](one.text)] = (door, one)
+            made = await doors[one.door](one.words)
+        played.everybody[made.who] = one
+        return made
 
-    async def ordinary(door: str, words: str) -> None:
-        async with at_once:
-            played.ordinary[door, words] = await doors[door](words)
-
-    harmless = {one.like for one in corpus}
-    async with asyncio.TaskGroup() as group:
-        for door in doors:
-            for words in harmless:
-                group.create_task(ordinary(door, words))
-        for number, one in enumerate(corpus):
-            for door in _doors_of(number):
-                group.create_task(attempt(door, one))
+    written = await asyncio.gather(*(write(one) for one in planned))
+    await shop.gathered()
+    return written
 
 
-def _doors_of(number: int) -> Sequence[str]:
-    """Every attempt in every field that there is; at the webhooks of two messengers each, in turn."""
-    messengers = [door.channel for door in DOORS]
-    return (messengers[number % 6], messengers[(number + 1 + number // 6 % 5) % 6], "form", "producer")
-
-
-async def _read(shop: Shop, played: Played) -> None:
-    """As an agent does, with everything that it can look at; then the turn is finished without a word."""
-    everybody = len(played.customers) + len(played.ordinary)
-    while True:
-        turn = await shop.ask("wait_for_turn", wait_seconds=3)
-        if turn["status"] == "none":
-            [[known]] = await shop.rows("SELECT count(*) FROM identities")
-            if known > everybody:  # and the other one
-                return
-            continue
-        who = turn["chat_id"]
-        place = {name: turn[name] for name in ("channel", "account", "chat_id")}
-        about = {
-            "wait_for_turn": turn,
-            "get_appeal": await shop.look("get_appeal", appeal_id=turn["appeal_id"]),
-            "get_client": await shop.look("get_client", client_id=turn["client_id"]),
-            "trace_message": await shop.look("trace_message", turn_id=turn["turn_id"]),
-            "read_conversation": await shop.look("read_conversation", **place),
-        }
-        done = await shop.ask("skip_turn", turn_id=turn["turn_id"], lease_token=turn["lease_token"])
-        while done["status"] == "superseded":  # the rest of a burst that a command had cut
-            done = await shop.ask("skip_turn", turn_id=turn["turn_id"], lease_token=done["lease_token"])
-        about["skip_turn"] = done
+async def _take(shop: Shop, played: Played) -> None:
+    """Every turn, with everything that an agent can look at."""
+    whose = dict(await shop.rows("SELECT client_id::text, external_user_id FROM identities"))
+    while (turn := await shop.ask("wait_for_turn", wait_seconds=5))["status"] == "turn":
+        who = whose[turn["client_id"]]
+        assert who not in played.turns
+        played.turns[who] = turn
+        about = {"wait_for_turn": turn, **await _looked(shop, turn, len(played.turns))}
         played.shown += [(who, asked, answer) for asked, answer in about.items()]
 
 
-async def _look_back(shop: Shop, played: Played) -> None:
-    for tool in ("list_appeals", "dead_letters"):
+async def _looked(shop: Shop, turn: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+    """What else is shown of a turn's case; prompts and resources in turn."""
+    appeal_id, client_id = turn["appeal_id"], turn["client_id"]
+    place = {name: turn[name] for name in ("channel", "account", "chat_id")}
+    prompt, language = _PROMPTS[number % 3], ("ru", "en")[number % 2]
+    given = {"turn_id": turn["turn_id"]} if prompt == "answer_turn" else {"appeal_id": appeal_id}
+    uri = (
+        filled(APPEAL, id=appeal_id),
+        filled(CLIENT, id=client_id),
+        filled(ACCOUNT_CHAT, **place),
+    )[number % 3]
+    return {
+        "get_appeal": await shop.look("get_appeal", appeal_id=appeal_id),
+        "get_client": await shop.look("get_client", client_id=client_id),
+        "trace_message": await shop.look("trace_message", turn_id=turn["turn_id"]),
+        "read_conversation": await shop.look("read_conversation", **place),
+        "show_inbox": await shop.look("show_inbox", appeal_id=appeal_id),
+        f"prompts/get {prompt}": await shop.prompt(prompt, **given, language=language),
+        f"resources/read {uri.partition(':')[0]}": await shop.read(uri),
+    }
+
+
+async def _write_on(shop: Shop, played: Played, written: Sequence[Written]) -> None:
+    """Those who are to be answered, while the agent works: the answer is refused with it."""
+    for one in written:
+        if played.everybody[one.who].deed == "reply":
+            await one.again()
+    await shop.gathered()
+
+
+async def _do(shop: Shop, played: Played) -> None:
+    """With everybody what was planned, and what left is looked up."""
+    for who, turn in played.turns.items():
+        played.told[who] = await do(shop, played.everybody[who].deed, turn)
+    await shop.departed()
+    for who, told in played.told.items():
+        if delivery_id := told[-1][1].get("delivery_id"):
+            told.append(("get_delivery", await shop.ask("get_delivery", delivery_id=delivery_id)))
+        played.shown += [(who, asked, answer) for asked, answer in told]
+
+
+async def _look_back(shop: Shop, played: Played, outside: Messengers) -> None:
+    for tool, of in {"list_appeals": {"status": "all"}, "dead_letters": {}, "list_clients": {}}.items():
         cursor = ""
         while True:
-            page = await shop.ask(tool, limit=100, cursor=cursor)
+            page = await shop.look(tool, limit=100, cursor=cursor, **of)
             played.shown.append(("everybody", tool, page))
             cursor = page["next_cursor"]
             if not cursor:
                 break
+    for name in ("show_inbox", "list_paused", "waiting_turns"):
+        played.shown.append(("everybody", name, await shop.look(name)))
+    played.shown.append(("everybody", "resources/read inbox", await shop.read("inbox://turns")))
     for messenger in shop.messengers.values():
         await messenger.afterwards.idle()
         played.shown += [("everybody", "list_chats", page) for page in await messenger.shown()]
+    await _count(shop, played)
+    played.sent = Counter(outside.sent)
+
+
+async def _count(shop: Shop, played: Played) -> None:
     played.states = {who: tuple(state) for who, *state in await shop.rows(_STATE)}
     said = await shop.rows("SELECT external_user_id, message_text FROM messages_history ORDER BY id")
     for who, text in said:
         played.stored.setdefault(who, []).append(text)
     [played.never] = await shop.rows(_NEVER)
+    [played.done] = await shop.rows(_DONE)
     played.keys = {raw.decode(errors="replace") async for raw in shop.redis.scan_iter(count=1000)}
-
-
-def leaves(value: Any, path: str = "") -> Iterable[tuple[str, str]]:
-    """Every text of an answer with where it stands."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield path, str(key)
-            yield from leaves(inner, f"{path}.{key}")
-    elif isinstance(value, list):
-        for inner in value:
-            yield from leaves(inner, path)

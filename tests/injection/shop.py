@@ -3,18 +3,22 @@
 Redis and PostgreSQL are real; the messengers' own sides are in memory. Nothing answers but the test.
 """
 
+import asyncio
 import io
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import structlog
 from mcp import Client
+from mcp.types import EmbeddedResource, TextContent, TextResourceContents
 from pydantic import SecretStr
 from redis.asyncio import Redis
 from starlette.applications import Starlette
@@ -38,6 +42,7 @@ from orchestrator.channels import Channels
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.store.pool import Pool, new_pool
 from tests.contract.vendor_side import SIDES, VendorSide
+from tests.injection.messengers import Messengers
 from tests.injection.places import DOORS, Door
 from tests.integration.intake_fixture import connect, open_inbox
 
@@ -45,6 +50,17 @@ KEYS = Keys()
 _SILENCE = 1.0
 #: Longer than all of it takes: the other one's turn stays with its agent.
 _LEASE = 3600
+#: How often is looked whether the system has come to rest; seconds.
+_LOOK = 0.05
+_PATIENCE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Who has written, as they are called there; `again` lets them write once more."""
+
+    who: str
+    again: Callable[[], Awaitable[None]]
 
 
 class Messenger:
@@ -97,26 +113,40 @@ class Shop:
     """Customers write in bursts; the test is the agent."""
 
     def __init__(
-        self, redis: Redis, pool: Pool, agent: Client, parts: ServiceParts, messengers: dict[str, Messenger]
+        self, redis: Redis, pool: Pool, parts: ServiceParts, agent: Client, messengers: dict[str, Messenger]
     ) -> None:
         self.redis = redis
-        self.pool = pool
         self.agent = agent
         self.messengers = messengers
+        self._pool = pool
+        self._info = parts.info
         self._operations = {one.name: one for one in parts.operations}
-        self._forms = 0
+        self._numbers = count(1)
 
-    async def burst(self, door: Door, words: str) -> str:
-        """One customer writes it in every place of a messenger; who they are there."""
-        customer, bodies = door.burst(words)
-        for body in bodies:
-            await self.messengers[door.channel].deliver(body)
-        return customer
+    async def burst(self, door: Door, words: str) -> Written:
+        """One customer writes it in every place of a messenger; later in one place once more."""
+        messenger, (number, who) = self.messengers[door.channel], door.someone()
+        for body in door.burst(number, words):
+            await messenger.deliver(body)
 
-    async def form(self, words: str) -> str:
+        async def again() -> None:
+            await messenger.deliver(door.filled(door.bodies[0], words, number))
+
+        return Written(who, again)
+
+    async def form(self, words: str) -> Written:
         """The same in every field of a quiz."""
-        self._forms += 1
-        phone = f"+7901{self._forms:07d}"
+        phone = f"+7901{next(self._numbers):07d}"
+        await self._fill_in(phone, words)
+        return Written(phone, lambda: self._fill_in(phone, words))
+
+    async def producer(self, words: str) -> Written:
+        """A program of somebody else's puts it on the queue, in every field that has words."""
+        name = f"stranger-{next(self._numbers)}"
+        await self._produce(name, words)
+        return Written(name, lambda: self._produce(name, words))
+
+    async def _fill_in(self, phone: str, words: str) -> None:
         given = {
             "phone": phone,
             "name": words[:200],
@@ -127,19 +157,15 @@ class Shop:
             "Ваш вопрос": words,
         }
         quiz, now = Quiz.model_validate(given), datetime.now(UTC)
-        message = normalize(quiz, message_id=f"form-{self._forms}", received=now, raw=given)
+        message = normalize(quiz, message_id=f"form-{next(self._numbers)}", received=now, raw=given)
         await self.redis.rpush(KEYS.incoming.source, message.model_dump_json())
-        return phone
 
-    async def producer(self, words: str) -> str:
-        """A program of somebody else's puts it on the queue, in every field that has words."""
-        self._forms += 1
-        name = f"stranger-{self._forms}"
+    async def _produce(self, name: str, words: str) -> None:
         message = {
             "channel": "telegram",
             "external_user_id": name,
             "external_chat_id": name,
-            "external_message_id": name,
+            "external_message_id": f"{name}-{next(self._numbers)}",
             "text": words,
             "timestamp": datetime.now(UTC).isoformat(),
             "client_name": words,
@@ -158,22 +184,59 @@ class Shop:
             "meta": {"ad_title": words, "ad_price": words, "ad_url": words, "raw": {"x": words}},
         }
         await self.redis.rpush(KEYS.incoming.source, json.dumps(message))
-        return name
 
     async def ask(self, tool: str, **arguments: Any) -> Any:
         """The structured answer, which tells the same as the text."""
+        answer = await self.tried(tool, **arguments)
+        assert "refused" not in answer, f"{tool}: {answer}"
+        return answer
+
+    async def tried(self, tool: str, **arguments: Any) -> Any:
+        """The same, or {refused: what the tool says instead}."""
         result = await self.agent.call_tool(tool, arguments)
         text = "".join(part.text for part in result.content if part.type == "text")
-        assert not result.is_error, f"{tool}: {text}"
+        if result.is_error:
+            return {"refused": text}
         assert json.loads(text) == result.structured_content
         return result.structured_content
+
+    async def read(self, uri: str) -> Any:
+        """What stands under it."""
+        [shown] = (await self.agent.read_resource(uri)).contents
+        assert isinstance(shown, TextResourceContents)
+        return json.loads(shown.text)
+
+    async def prompt(self, name: str, **arguments: str) -> Any:
+        """{task: our words, case: what is put beside them}."""
+        task, case = (one.content for one in (await self.agent.get_prompt(name, arguments)).messages)
+        assert isinstance(task, TextContent)
+        assert isinstance(case, EmbeddedResource)
+        assert isinstance(case.resource, TextResourceContents)
+        return {"task": task.text, "case": json.loads(case.resource.text)}
+
+    async def gathered(self) -> None:
+        """Once nothing that anybody wrote waits to be part of a turn."""
+        async with asyncio.timeout(_PATIENCE):
+            while await self._gathering():  # noqa: ASYNC110  # there is no event for "nothing is left"
+                await asyncio.sleep(_LOOK)
+
+    async def _gathering(self) -> bool:
+        waits = (await self._info())["queues"]["incoming"]
+        return any(waits[name] for name in ("source", "taken", "pending", "live_chats"))
+
+    async def departed(self) -> None:
+        """Once nothing that we say waits to leave."""
+        unsent = "SELECT count(*) FROM outbound WHERE state IN ('queued', 'sending')"
+        async with asyncio.timeout(_PATIENCE):
+            while (await self.rows(unsent))[0][0]:  # noqa: ASYNC110  # the same
+                await asyncio.sleep(_LOOK)
 
     async def look(self, operation: str, **arguments: Any) -> Any:
         """What a model would be shown of it, without the way there."""
         return answered(await self._operations[operation].call(arguments))[1]
 
     async def rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in await self.pool.fetch(query, *arguments)]
+        return [tuple(row) for row in await self._pool.fetch(query, *arguments)]
 
 
 @contextmanager
@@ -192,8 +255,8 @@ def listened() -> Iterator[io.StringIO]:
 
 
 @asynccontextmanager
-async def opened(redis_url: str, database_url: str, folder: Path) -> AsyncIterator[Shop]:
-    """Ready for customers."""
+async def opened(redis_url: str, database_url: str, folder: Path) -> AsyncIterator[tuple[Shop, Messengers]]:
+    """Ready for customers, and what these would see of us."""
     own = OrchestratorSettings.model_validate(
         {
             "database_url": database_url,
@@ -205,11 +268,11 @@ async def opened(redis_url: str, database_url: str, folder: Path) -> AsyncIterat
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(connect(redis_url))
         pool = await stack.enter_async_context(new_pool(database_url))
-        http = await stack.enter_async_context(httpx.AsyncClient())
+        outside = Messengers()
+        http = await stack.enter_async_context(outside.client())
         inbox = await stack.enter_async_context(open_inbox(redis_url, folder))
-        made = Orchestrator(
-            own, redis=redis, pool=pool, channels=Channels({}, http), clock=SystemClock(), keys=KEYS
-        )
+        channels = Channels(outside.urls(*(door.channel for door in DOORS)), http)
+        made = Orchestrator(own, redis=redis, pool=pool, channels=channels, clock=SystemClock(), keys=KEYS)
         parts = made.parts(KeyRing.parse(SecretStr("operator=operator-key-0123456789")))
         app = build_app(parts)
         messengers = {door.channel: Messenger(redis, inbox, door.channel) for door in DOORS}
@@ -218,7 +281,7 @@ async def opened(redis_url: str, database_url: str, folder: Path) -> AsyncIterat
             await stack.enter_async_context(one.client)
             await stack.enter_async_context(one.afterwards.run())
         agent = await stack.enter_async_context(Client(app.state.mcp))
-        yield Shop(redis, pool, agent, parts, messengers)
+        yield Shop(redis, pool, parts, agent, messengers), outside
 
 
 def lines_of(stream: io.StringIO) -> Sequence[str]:
