@@ -1,25 +1,43 @@
 """What the tests ask of a service as an MCP client."""
 
 import json
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
 
+import httpx2
 from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.system import System
+
+Age = Literal["auto", "legacy"]
 
 
-async def turn_of(hub: Client, name: str) -> dict[str, Any]:
-    """The turn of that customer, leased; those of others, which earlier tests left, are given back."""
+@asynccontextmanager
+async def client(system: System, name: str, *, age: Age = "auto") -> AsyncIterator[Client]:
+    """Connected to /mcp of a service, with a key."""
+    headers = {"Authorization": f"Bearer {system.keys['agent']}"}
+    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+        transport = streamable_http_client(f"{system.url(name)}/mcp", http_client=http)
+        async with Client(transport, mode=age) as connected:
+            yield connected
+
+
+async def turn_of(hub: Client, chat_id: str) -> dict[str, Any]:
+    """The turn of that chat, leased; those of others, which earlier tests left, are given back."""
     others = []
     try:
         for _ in range(30):
             turn = await call(hub, "wait_for_turn", wait_seconds=2)
-            if turn["client_name_untrusted"] == name:
+            if turn["chat_id"] == chat_id:
                 return turn
             if turn["status"] == "turn":
                 others.append(turn)
     finally:
         for other in others:
             await call(hub, "release_turn", **lease(other))
-    raise AssertionError(f"no turn of {name} came")
+    raise AssertionError(f"no turn of {chat_id} came")
 
 
 def lease(turn: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from tests.e2e.accounts_system import (
 )
 from tests.e2e.agent import delivered, reply, turn_of
 from tests.e2e.database import select
-from tests.e2e.test_mcp import client
+from tests.e2e.mcp_calls import client
 from tests.system import System, patiently
 
 pytestmark = pytest.mark.e2e

@@ -68,10 +68,10 @@ async def test_the_hubs_bundle_answers_a_turn(system: System, customer: str, tmp
     """The hub's address and a key."""
     url = f"{system.url('orchestrator')}/mcp"
     server = installed("eldoleado-hub", tmp_path, hub_url=url, hub_api_key=system.keys["agent"])
-    system.write(customer, text="Здравствуйте")
+    chat = system.write(customer, text="Здравствуйте")["chat_id"]
 
     async with Client(server, mode="legacy") as hub:
-        turn = await turn_of(hub, customer)
+        turn = await turn_of(hub, chat)
         await call(hub, "reply", **lease(turn), text="Добрый день!")
 
     assert shown(system, customer, 1) == ["Добрый день!"]

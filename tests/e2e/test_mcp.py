@@ -3,47 +3,31 @@
 import json
 import sys
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Literal
 
-import httpx2
 import pytest
 import redis
 from mcp import Client, StdioServerParameters
-from mcp.client.streamable_http import streamable_http_client
 
 from core.keys import Keys
 from core.profiles import CHANNEL_CORE
 from core.tools import ERROR_META
 from orchestrator.hub import HUB_CORE
 from tests.e2e.agent import delivered, shown
-from tests.e2e.mcp_calls import call, lease, text, turn_of
+from tests.e2e.mcp_calls import Age, call, client, lease, text, turn_of
 from tests.system import System
 
 pytestmark = pytest.mark.e2e
 
-Age = Literal["auto", "legacy"]
 AGES: tuple[Age, ...] = ("auto", "legacy")
-
-
-@asynccontextmanager
-async def client(system: System, name: str, *, age: Age = "auto") -> AsyncIterator[Client]:
-    """Connected to /mcp of a service, with a key."""
-    headers = {"Authorization": f"Bearer {system.keys['agent']}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
-        transport = streamable_http_client(f"{system.url(name)}/mcp", http_client=http)
-        async with Client(transport, mode=age) as connected:
-            yield connected
 
 
 @pytest.mark.promise("mcp")
 @pytest.mark.parametrize("age", AGES)
 async def test_an_agent_answers_a_customer_over_mcp(system: System, customer: str, age: Age) -> None:
     """Wait for the turn, reply, look the delivery up."""
-    system.write(customer, text="Здравствуйте")
+    chat = system.write(customer, text="Здравствуйте")["chat_id"]
     async with client(system, "orchestrator", age=age) as hub:
-        turn = await turn_of(hub, customer)
+        turn = await turn_of(hub, chat)
         answer = await call(hub, "reply", **lease(turn), text="Добрый день!")
         delivered(system, answer["delivery_id"])
         delivery = await call(hub, "get_delivery", delivery_id=answer["delivery_id"])
@@ -160,7 +144,7 @@ async def test_a_model_sees_the_beginning_of_a_huge_text_and_that_it_was_cut(sys
         queue.rpush(Keys().incoming.source, json.dumps(message))
 
     async with client(system, "orchestrator") as hub:
-        turn = await turn_of(hub, name)
+        turn = await turn_of(hub, f"chat-{name}")
         await call(hub, "skip_turn", **lease(turn))
 
     words = turn["messages"][0]["text_untrusted"]
@@ -175,9 +159,9 @@ async def test_a_client_that_shows_no_apps_gets_the_inbox_as_text(
     system: System, customer: str, age: Age
 ) -> None:
     """The same facts in the same words, and no tool that only the view needs."""
-    system.write(customer, text="Здравствуйте")
+    chat = system.write(customer, text="Здравствуйте")["chat_id"]
     async with client(system, "orchestrator", age=age) as hub:
-        turn = await turn_of(hub, customer)
+        turn = await turn_of(hub, chat)
         inbox = await call(hub, "show_inbox")
         talk = await call(hub, "show_inbox", appeal_id=turn["appeal_id"])
         tools = {tool.name for tool in (await hub.list_tools()).tools}

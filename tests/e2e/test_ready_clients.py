@@ -79,10 +79,10 @@ async def test_claude_desktop_answers_a_customer_through_the_bridge(
 ) -> None:
     """Tools, errors and resources cross; the hub knows the caller by the agent's key."""
     hub = connect("claude-desktop")["eldoleado"]
-    system.write(customer, text="Здравствуйте")
+    chat = system.write(customer, text="Здравствуйте")["chat_id"]
 
     async with reached(hub, tmp_path) as client:
-        turn = await turn_of(client, customer)
+        turn = await turn_of(client, chat)
         answer = await call(client, "reply", **lease(turn), text="Добрый день!")
         wrong = await client.call_tool("get_delivery", {"delivery": "1"})
         inbox = await client.read_resource("inbox://turns")
@@ -105,7 +105,7 @@ async def test_servers_that_the_client_starts_stand_beside_the_running_ones(
     servers = connect(client, "hub", "avito", "--stdio")
 
     async with reached(servers["eldoleado"], tmp_path) as hub:
-        await call(hub, "skip_turn", **lease(await turn_of(hub, customer)))
+        await call(hub, "skip_turn", **lease(await turn_of(hub, chat)))
     async with reached(servers["eldoleado-avito"], tmp_path) as avito:
         chats = await call(avito, "list_chats", limit=100)
 

@@ -25,12 +25,12 @@ async def test_the_hub_serves_its_tools_over_stdio_beside_the_running_one(
     system: System, customer: str
 ) -> None:
     """The loops stay with the running one: the turn it has made is answered here."""
-    system.write(customer, text="Здравствуйте")
+    chat = system.write(customer, text="Здравствуйте")["chat_id"]
     parameters = StdioServerParameters(
         command=sys.executable, args=_arguments("orchestrator"), env=system.environment("orchestrator")
     )
     async with Client(parameters) as hub:
-        turn = await turn_of(hub, customer)
+        turn = await turn_of(hub, chat)
         answer = await call(hub, "reply", **lease(turn), text="Добрый день!")
 
     assert turn["messages"][0]["text_untrusted"] == "Здравствуйте"
@@ -54,7 +54,7 @@ async def test_the_hub_tells_how_far_a_bulk_is(
         command=sys.executable, args=_arguments("orchestrator"), env=every_tool
     )
     async with Client(parameters, mode=age) as hub:
-        await call(hub, "skip_turn", **lease(await turn_of(hub, customer)))
+        await call(hub, "skip_turn", **lease(await turn_of(hub, chat)))
         given = {"channel": "avito", "chat_ids": [chat], "text": "Скидка 10 %", "wait_seconds": 50}
         answer = await hub.call_tool("send_bulk", given, progress_callback=hear)
         bulk_id = (answer.structured_content or {})["bulk_id"]
