@@ -17,6 +17,8 @@ HELD_AT_MOST = 2.0
 #: Of one vendor. What waits for a connection must not use up the deadline: thousands that wait in the
 #: client's pool, after an outage, would all end there and come again.
 AT_ONCE = 20
+#: How often is looked whether webhooks are still held back; seconds.
+LOOK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,8 @@ class Courier:
 
     async def _in_turn(self, push: Push) -> None:
         async with self._lanes[push.url, push.lane]:
+            while self._faults_for(push).hold:
+                await self._timing.sleep(LOOK)
             done = await self._attempt(push, 1)
             if not done and self._policy.keeps_order:
                 await self._repeat(push)

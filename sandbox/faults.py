@@ -41,7 +41,10 @@ class Failing(NextCalls):
 
 
 class Faults(BaseModel):
-    """All off by default. `slow` and `delay` are seconds; `duplicate` is how often a webhook is delivered."""
+    """All off by default. `slow` and `delay` are seconds; `duplicate` is how often a webhook is delivered.
+
+    `hold` keeps webhooks back until it is switched off.
+    """
 
     model_config = ConfigDict(extra="forbid")
     rate_limit: Annotated[RateLimit | None, BeforeValidator(counted)] = None
@@ -51,6 +54,7 @@ class Faults(BaseModel):
     duplicate: int = Field(default=1, ge=1, le=100)
     reorder: bool = False
     delay: NonNegativeFloat = 0
+    hold: bool = False
     silent_webhook: bool = False
 
 

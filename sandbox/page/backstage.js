@@ -12,6 +12,7 @@ const PRESETS = {
   duplicate: 3,
   reorder: true,
   delay: 5,
+  hold: true,
   silent_webhook: true,
 };
 const OFF = { rate_limit: null, error: null, drop_after_storing: 0, slow: 0, duplicate: 1, delay: 0 };

@@ -11,7 +11,7 @@ from functools import partial
 
 import httpx
 
-from sandbox.courier import HELD_AT_MOST, Courier, Policy, Push
+from sandbox.courier import HELD_AT_MOST, LOOK, Courier, Policy, Push
 from sandbox.faults import Switchboard
 from sandbox.telegram.faults import TelegramFaults
 from sandbox.telegram.settings import TelegramSandboxSettings
@@ -119,6 +119,8 @@ class Deliveries(Courier):
             while update := await self._choose(lane, passed):
                 if self._switches.now.delay:
                     await self._timing.sleep(self._switches.now.delay)
+                while self._switches.now.hold:
+                    await self._timing.sleep(LOOK)
                 if update.album and update.album == album:
                     await self._timing.sleep(self._chance.uniform(0, self._settings.album_spread))
                 album = update.album

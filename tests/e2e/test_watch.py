@@ -27,8 +27,8 @@ QUICK = {
     "SWEEP_YOUNG_SECONDS": "1",
     "SANDBOX_TELEGRAM_RETRY_SPEED": "20",
 }
-#: Longer than a sweep needs to find what a webhook has not brought yet.
-LATE_SECONDS = 6
+#: For what comes of itself, however busy the machine is.
+_PATIENCE = 60
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ class Story:
 
     def answered(self, system: System) -> dict[str, Any]:
         """The next turn, answered; its texts are heard."""
-        turn = turn_of(system, self.customer)
+        turn = turn_of(system, self.customer, seconds=_PATIENCE)
         self.heard += [one["text_untrusted"].partition(" ")[0] for one in turn["messages"]]
         reply(system, turn, f"Ответ {len(self.heard)}")
         return turn
@@ -68,7 +68,7 @@ class Story:
 def stories(watched: System) -> dict[str, Story]:
     """On every messenger with a history at once: a known customer writes, and their next two webhooks fail.
 
-    One is lost, one comes when the sweep has long found its message.
+    One is lost, one is let go when the sweep has found its message.
     """
     told = {name: Story(f"lost-{name}", name) for name in WITH_HISTORY}
     for one in told.values():
@@ -77,11 +77,12 @@ def stories(watched: System) -> dict[str, Story]:
         one.answered(watched)
         _misbehave(watched, one.channel, silent_webhook=True)
         one.writes(watched, "потеряно")
-        _misbehave(watched, one.channel, silent_webhook=False, delay=LATE_SECONDS)
+        _misbehave(watched, one.channel, silent_webhook=False, hold=True)
         one.late_id = one.writes(watched, "опоздало")["message_ids"][0]
     for one in told.values():
         while "опоздало" not in one.heard:
             one.answered(watched)
+        _misbehave(watched, one.channel, hold=False)
     return told
 
 
@@ -107,13 +108,12 @@ def test_a_webhook_that_comes_after_the_sweep_makes_no_double(
     watched: System, stories: dict[str, Story], messenger: str
 ) -> None:
     story = stories[messenger]
-    for _ in patiently(LATE_SECONDS + 5):
+    for _ in patiently(_PATIENCE):
         log = watched.get("sandbox", f"/control/{messenger}/deliveries", last=100)["deliveries"]
         if any(one["message_id"] == story.late_id and one["status"] == 200 for one in log):
             break
     else:
         raise AssertionError(log)
-    watched.http.delete(f"{watched.url('sandbox')}/control/{messenger}/faults").raise_for_status()
     story.writes(watched, "дальше")
     turn = story.answered(watched)
 
@@ -150,12 +150,12 @@ def test_a_subscription_that_the_messenger_dropped_is_made_again(watched: System
     """MAX drops it after eight hours without a success."""
     before = len(watched.logged("mcp_max", "subscribed"))
     _misbehave(watched, "max", unsubscribed=True)
-    for _ in patiently(15):
+    for _ in patiently(_PATIENCE):
         if len(watched.logged("mcp_max", "subscribed")) > before:
             break
     _await_troubles(watched, "max", [])
     watched.write(customer, "max", text=f"Снова слышно? {customer}")
-    reply(watched, turn_of(watched, customer), "Слышно")
+    reply(watched, turn_of(watched, customer, seconds=_PATIENCE), "Слышно")
 
     assert len(watched.logged("mcp_max", "subscribed")) == before + 1
     assert shown(watched, customer, 1, channel="max") == ["Слышно"]
@@ -169,7 +169,7 @@ def test_deliveries_that_fail_are_told_with_the_messengers_words(watched: System
     _await_troubles(watched, "telegram", ["deliveries_failing"])
     [trouble] = watched.get("mcp_telegram", "/info")["accounts"]["default"]["troubles"]
     _misbehave(watched, "telegram", secret="right")
-    turn = turn_of(watched, customer)
+    turn = turn_of(watched, customer, seconds=_PATIENCE)
     reply(watched, turn, "Дошло")
     _await_troubles(watched, "telegram", [])
 
@@ -184,7 +184,7 @@ def _misbehave(system: System, channel: str, **faults: object) -> None:
 
 def _await_troubles(system: System, channel: str, codes: list[str]) -> None:
     seen: dict[str, Any] = {}
-    for _ in patiently(20):
+    for _ in patiently(_PATIENCE):
         seen = system.get(f"mcp_{channel}", "/health")["accounts"]["default"]
         if seen == {"healthy": not codes, "troubles": codes}:
             return

@@ -128,6 +128,19 @@ async def test_delay_makes_webhooks_late(world: World) -> None:
     assert world.receiver.texts == ["раз"]
 
 
+async def test_held_webhooks_come_in_their_order_once_they_are_let_go(world: World) -> None:
+    await world.subscribe()
+    await world.fault(hold=True)
+    await world.write(text="раз")
+    await world.write(text="два")
+    await world.time.pass_(60)
+    assert world.receiver.texts == []
+
+    await world.fault(hold=False)
+    await world.time.pass_(1)
+    assert world.receiver.texts == ["раз", "два"]
+
+
 async def test_silent_webhook_loses_pushes_but_not_messages(world: World) -> None:
     await world.subscribe()
     await world.fault(silent_webhook=True)

@@ -148,13 +148,20 @@ async def test_updates_can_be_late_or_never_come(telegram: World) -> None:
     assert telegram.receiver.texts == []
     await telegram.time.pass_(5)
 
-    await telegram.fault(delay=0, silent_webhook=True)
+    await telegram.fault(delay=0, hold=True)
+    await telegram.write(text="ещё позже")
+    await telegram.time.pass_(60)
+    assert telegram.receiver.texts == ["поздно"]
+    await telegram.fault(hold=False)
+    await telegram.time.pass_(1)
+
+    await telegram.fault(silent_webhook=True)
     await telegram.write(text="никогда")
     await telegram.fault(silent_webhook=False)
     await telegram.write(text="снова")
 
-    assert telegram.receiver.texts == ["поздно", "снова"]
-    assert (await telegram.deliveries())[1]["error"] == "dropped by silent_webhook"
+    assert telegram.receiver.texts == ["поздно", "ещё позже", "снова"]
+    assert (await telegram.deliveries())[2]["error"] == "dropped by silent_webhook"
 
 
 async def test_the_secret_can_be_wrong_or_absent(telegram: World) -> None:
