@@ -1,39 +1,24 @@
 """A customer of each messenger writes, and is answered; what they send can be opened."""
 
-import itertools
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from core.registry import CHANNELS
-from launcher.engines import Engines
+from core.resource_uris import CHAT, filled
 from tests.e2e.agent import reply, shown, turn_of
-from tests.engines_fixture import database, empty_redis
-from tests.system import System, patiently, running
+from tests.e2e.mcp_calls import call, client
+from tests.e2e.messengers.conftest import MESSENGERS
+from tests.injection.answers import is_marked, leaves
+from tests.injection.corpus import attempts
+from tests.system import System, patiently
 
 pytestmark = pytest.mark.e2e
 
-MESSENGERS = [channel.channel for channel in CHANNELS]
-_numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def everything(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Every messenger, as `eldoleado run` has them; the tests are the agent, or start the demo agent."""
-    folder = tmp_path_factory.mktemp("everything")
-    with database(engines) as url:
-        made = System(folder, redis_url=empty_redis(engines), database_url=url, channels=tuple(MESSENGERS))
-        with running(made):
-            made.start_all()
-            yield made
-
-
-@pytest.fixture
-def stranger() -> str:
-    """Somebody who has never written before."""
-    return f"stranger-{next(_numbers)}"
+#: Longer texts than every messenger takes.
+LONG = 1_000
 
 
 @pytest.mark.parametrize("messenger", MESSENGERS)
@@ -75,6 +60,31 @@ def test_buttons_reach_the_customer_as_buttons_or_numbers(
     [text] = shown(everything, stranger, 1, channel=messenger)
     wanted = "Когда вам удобно?" + ("" if "SendsButtons" in parts else "\n1. Сегодня\n2. Завтра")
     assert text == wanted
+
+
+@pytest.mark.promise("injection")
+@pytest.mark.parametrize("messenger", MESSENGERS)
+async def test_a_channel_shows_what_was_tried_in_marked_fields_alone(
+    everything: System, messenger: str, stranger: str
+) -> None:
+    """Of chats and messages, as the messenger's own API tells them; the name too is an attempt."""
+    tried = [one for one in attempts() if len(one.text) < LONG]
+    name = f"{tried[0].telling} {stranger}"
+    for one in tried:
+        chat_id = everything.write(name, messenger, text=one.text)["chat_id"]
+
+    async with client(everything, f"mcp_{messenger}") as channel:
+        looks = {tool.name for tool in (await channel.list_tools()).tools} & {"list_messages", "get_chat"}
+        answers = [await call(channel, "list_chats", limit=100)]
+        answers += [await call(channel, look, chat_id=chat_id) for look in sorted(looks)]
+        [read] = (await channel.read_resource(filled(CHAT, channel=messenger, chat_id=chat_id))).contents
+    answers.append(json.loads(getattr(read, "text", "")))
+
+    looked = [(path, " ".join(text.split())) for answer in answers for path, text in leaves(answer)]
+    marked = [text for path, text in looked if is_marked(path)]
+    plain = [text for path, text in looked if not is_marked(path)]
+    assert any(one.telling in text for one in tried for text in marked)
+    assert [text for text in plain if any(one.telling in text for one in tried)] == []
 
 
 @pytest.fixture(scope="module")

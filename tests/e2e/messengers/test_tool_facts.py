@@ -10,15 +10,13 @@ import httpx
 import pytest
 
 from core.operations import Operation
-from tests.e2e.test_every_messenger import MESSENGERS, everything, stranger
+from tests.e2e.messengers.conftest import MESSENGERS
 from tests.system import System, patiently
 from tests.tool_lists import tools
 
-__all__ = ["everything", "stranger"]
-
 pytestmark = pytest.mark.e2e
 
-SNAPSHOTS = Path(__file__).parent.parent / "snapshots" / "tools"
+SNAPSHOTS = Path(__file__).parents[2] / "snapshots" / "tools"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 PDF = "JVBERi0xLjQKJSVFT0YK"
 #: Asked for by other means than a chat of an ordinary customer: what is known of them stands in unit tests.

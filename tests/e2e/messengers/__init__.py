@@ -1,0 +1,1 @@
+"""The messengers, all of them on one system."""
