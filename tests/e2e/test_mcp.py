@@ -125,7 +125,7 @@ async def test_mistakes_of_a_model_are_answered_with_the_way_out(system: System)
     assert "Did you mean 'limit'" in text(misspelt)
     assert unknown.is_error
     assert "not_found" in text(unknown)
-    assert "list_chats" in text(unknown)
+    assert "Take ids as they stand in a list or a turn" in text(unknown)
 
 
 async def test_a_model_sees_the_beginning_of_a_huge_text_and_that_it_was_cut(system: System) -> None:
