@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -202,7 +202,7 @@ def _described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _arguments(operation: Operation, schemas: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     schema = operation.arguments.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(schema.pop("$defs", {}))
+    _keep(schemas, schema.pop("$defs", {}))
     return schema.get("properties", {}), schema.get("required", [])
 
 
@@ -213,9 +213,17 @@ def _parameter(name: str, schema: Any, required: list[str], in_path: set[str]) -
 
 def _reference(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, str]:
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
-    schemas.update(schema.pop("$defs", {}))
-    schemas[model.__name__] = schema
+    _keep(schemas, schema.pop("$defs", {}))
+    if "$ref" not in schema:  # as that of a model within itself
+        _keep(schemas, {model.__name__: schema})
     return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _keep(schemas: dict[str, Any], further: Mapping[str, Any]) -> None:
+    """Raises ValueError when a name stands for two schemas: the later one would be read for both."""
+    for name, schema in further.items():
+        if schemas.setdefault(name, schema) != schema:
+            raise ValueError(f"Two schemas are called {name}.")
 
 
 def _content(says: str, schema: dict[str, str], media: str = "json") -> dict[str, Any]:

@@ -68,7 +68,8 @@ def or_rehearsal(result: type[BaseModel]) -> type[BaseModel]:
         __doc__ = result.__doc__
         _either = model_validator(mode="wrap")(classmethod(either))  # type: ignore[arg-type]  # of any class
 
-    return create_model(result.__name__, __base__=Answer, __doc__=result.__doc__, dry_run=(_Told, None))
+    name = f"{result.__name__}OrDryRun"
+    return create_model(name, __base__=Answer, __doc__=result.__doc__, dry_run=(_Told, None))
 
 
 def sends(chat_id: str, parts: int, what: str = "1 message") -> Rehearsal:
