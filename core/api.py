@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import structlog
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
@@ -17,7 +17,7 @@ from core.errors import ChannelError
 from core.jsontext import UnreadableJSON, read_json, without_surrogates, write_json
 from core.lanes import HEADER, in_lane, lane_of
 from core.observability import Metrics
-from core.operations import SPEAKING, TAKING, Operation
+from core.operations import SPEAKING, TAKING, Operation, WrongArguments
 from core.problems import PROBLEM_SCHEMA, from_channel_error, from_validation_error, problem
 
 BODY_LIMIT = 70 * 1024 * 1024  # a file of 50 MB in base64 and its envelope
@@ -78,8 +78,8 @@ async def _answered(operation: Operation, request: Request) -> Response:
         result = await _unless_gone(request, operation, given)
     except _Refused as refused:
         return refused.response
-    except ValidationError as error:
-        return from_validation_error(error)
+    except WrongArguments as wrong:
+        return from_validation_error(wrong.error)
     except ChannelError as error:
         return from_channel_error(error)
     except Exception:  # noqa: BLE001  # top of a request: logged whole, hidden from the caller

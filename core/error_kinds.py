@@ -112,11 +112,4 @@ REFUSALS = (
         "Correct the named arguments and call again.",
         "An argument is wrong, missing or unknown; nothing was done.",
     ),
-    ErrorKind(
-        "response_too_large",
-        413,
-        False,
-        "Ask for a smaller limit or a narrower filter.",
-        "The answer is longer than a model should be shown.",
-    ),
 )

@@ -23,7 +23,8 @@ ChannelError
 ├── SendInProgress       another attempt with the same idempotency key is under way
 ├── IdempotencyConflict  the key was used for another message
 ├── StorageDown          our own Redis or database is away; nothing was done
-└── IssuerAway           who a token belongs to cannot be told: its authorization server is away
+├── IssuerAway           who a token belongs to cannot be told: its authorization server is away
+└── ResponseTooLarge     the answer is longer than a model should be shown
 
 `code` names a class on every surface, `retryable` says whether the same call may be repeated as it is,
 `status` is its HTTP status, `what_to_do` the next step for a person or a model, and `reaction` what a program
@@ -278,6 +279,15 @@ class IssuerAway(ChannelError):
     status = 503
     retryable = True
     what_to_do = "Nothing was done. Repeat in a moment, or use a key of API_KEYS."
+
+
+class ResponseTooLarge(ChannelError):
+    """The answer is longer than a model should be shown."""
+
+    code = "response_too_large"
+    reaction = "change_content"
+    status = 413
+    what_to_do = "Ask for a smaller limit or a narrower filter."
 
 
 def error_class(code: str) -> type[ChannelError]:

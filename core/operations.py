@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from core.auth import Scope
@@ -54,14 +54,34 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
 
 
+class WrongArguments(Exception):
+    """What the caller gave is not what was asked for; `error` names every wrong argument.
+
+    A ValidationError of anything else, such as an answer of ours, is no fault of the caller's.
+    """
+
+    def __init__(self, error: ValidationError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def checked(model: type[M], given: Mapping[str, Any]) -> M:
+    """The arguments that were given. Raises WrongArguments."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise WrongArguments(error) from error
+
+
 @dataclass(frozen=True)
 class Operation:
     """`path` is the REST route with {placeholders} named after arguments; `tool=False` keeps it off MCP.
 
     `needs`: the scope that a caller must have, where it is not the usual one of the risk. `repeatable`: the
     same call twice does no more than once. `outside`: it reaches a messenger or shows words from outside.
-    None: as is usual for the risk. `rehearse`: tells what a call with these arguments would do. `answers`: of
-    a send; None: nobody can tell. `question`: set by core/permission.py.
+    `destructive`: it takes away or overwrites what somebody wrote or set. None: as is usual for the risk.
+    `rehearse`: tells what a call with these arguments would do. `answers`: of a send; None: nobody can tell.
+    `question`: set by core/permission.py.
     """
 
     name: str
@@ -74,6 +94,7 @@ class Operation:
     needs: Scope | None = None
     repeatable: bool | None = None
     outside: bool | None = None
+    destructive: bool | None = None
     rehearse: Rehearse | None = None
     answers: Answers | None = None
     question: Question | None = None
@@ -144,16 +165,16 @@ class Operation:
         return replace(self, run=call)
 
     async def call(self, given: dict[str, Any]) -> BaseModel:
-        """Validate `given` and run; pydantic.ValidationError names every wrong argument."""
-        checked = self.arguments.model_validate(given)
-        return await self.run(**{name: getattr(checked, name) for name in self.signature.parameters})
+        """Check `given` and run. Raises WrongArguments before anything is done."""
+        asked = checked(self.arguments, given)
+        return await self.run(**{name: getattr(asked, name) for name in self.signature.parameters})
 
 
 def asking(model: type[M], run: Callable[[M], Awaitable[R]]) -> Callable[..., Awaitable[R]]:
     """`run` as a function of its argument's fields: for many of them, or some that not every channel has."""
 
     async def call(**given: Any) -> R:
-        return await run(model.model_validate(given))
+        return await run(checked(model, given))
 
     returned = inspect.signature(run, eval_str=True).return_annotation
     call.__signature__ = inspect.Signature(_parameters(model), return_annotation=returned)  # type: ignore[attr-defined]  # read by inspect

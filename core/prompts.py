@@ -13,12 +13,12 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.prompts.base import Message, Prompt, PromptArgument, UserMessage
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, EmbeddedResource, TextResourceContents
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, create_model
 
 from core.completion import Completer, Completers, one_of
 from core.errors import ERRORS, ChannelError, NotFound
 from core.observability import Metrics
-from core.operations import Arguments
+from core.operations import Arguments, WrongArguments, checked
 from core.resources import MIME, ResourceOf, text_of
 
 Language = Literal["en", "ru"]
@@ -54,8 +54,8 @@ class PromptOf:
         return create_model(f"{self.name}_arguments", __base__=Arguments, **fields)
 
     async def messages(self, given: Mapping[str, Any]) -> list[Message]:
-        """The task and the resource. Raises ValidationError, ChannelError."""
-        asked = self.arguments.model_validate(given).model_dump()
+        """The task and the resource. Raises WrongArguments, ChannelError."""
+        asked = checked(self.arguments, given).model_dump()
         words = self.words[asked["language"]].replace("{id}", asked[self.argument])
         places = await self.places(asked[self.argument])
         shown = TextResourceContents(
@@ -114,12 +114,13 @@ def _renderer(prompt: PromptOf, metrics: Metrics) -> Callable[[dict[str, Any]], 
         try:
             messages = await prompt.messages(given)
             outcome = "ok"
-        except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        except WrongArguments as refused:
+            errors = refused.error.errors()
+            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in errors)
             said = ERRORS["invalid_arguments"].text(
                 f"{prompt.name} takes {', '.join(prompt.completers)}. {wrong}"
             )
-            raise MCPError(code=INVALID_PARAMS, message=said) from error
+            raise MCPError(code=INVALID_PARAMS, message=said) from refused
         except ChannelError as error:
             code = INVALID_PARAMS if isinstance(error, NotFound) else INTERNAL_ERROR
             said = error.kind().text(error.detail, error.retry_after)

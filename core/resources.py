@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.server.mcpserver.resources import FunctionResource
@@ -16,11 +17,11 @@ from mcp.server.mcpserver.resources.templates import ResourceSecurity
 from pydantic import ValidationError
 
 from core.completion import Completers
-from core.errors import ERRORS, ChannelError, NotFound
+from core.errors import ERRORS, ChannelError, NotFound, ResponseTooLarge
 from core.observability import Metrics
-from core.operations import Operation
+from core.operations import Operation, WrongArguments
 from core.resource_uris import PLACEHOLDER, filled
-from core.tools import answered
+from core.tools import ANSWER_LIMIT, answered
 
 MIME = "application/json"
 #: Ids are no paths: "../x", "/x" and "c:x" may be somebody's. A NUL is nobody's.
@@ -62,9 +63,11 @@ def add_resources(server: MCPServer, resources: Sequence[ResourceOf], metrics: M
 
 
 async def text_of(resource: ResourceOf, given: Mapping[str, Any]) -> str:
-    """What it says, with these in its places. Raises ValidationError, ChannelError."""
+    """What it says, with these in its places. Raises WrongArguments, ChannelError."""
     arguments = {resource.arguments.get(name, name): value for name, value in given.items()}
     text, _ = answered(await resource.operation.call(arguments))
+    if (size := len(text)) > ANSWER_LIMIT:
+        raise ResponseTooLarge(f"{size} characters, more than {ANSWER_LIMIT}.")
     return text
 
 
@@ -80,8 +83,11 @@ def _reader(resource: ResourceOf, metrics: Metrics) -> Callable[..., Any]:
             raise ResourceNotFoundError(_said(error)) from error
         except ChannelError as error:
             raise ResourceError(_said(error)) from error
-        except ValidationError as error:  # under such a name there can be nothing
-            raise ResourceNotFoundError(_complaint(resource, error)) from error
+        except WrongArguments as wrong:  # under such a name there can be nothing
+            raise ResourceNotFoundError(_complaint(resource, wrong.error)) from wrong
+        except Exception as error:
+            structlog.get_logger().exception("resource_failed", operation=operation.name)
+            raise ResourceError(ERRORS["internal_error"].text("The service failed.")) from error
         finally:
             metrics.requests.labels(f"resource:{operation.name}", outcome).inc()
         return text

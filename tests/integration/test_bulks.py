@@ -6,9 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from pydantic import ValidationError
 
 from core.errors import ChannelError, NotFound, Rejected
+from core.operations import WrongArguments
 from core.progress import progress_to
 from orchestrator.store.bulks import Asked, accept_bulk, cancel_bulk, progress
 from tests.integration import test_deliver as delivering
@@ -92,7 +92,7 @@ async def test_what_is_wrong_with_a_bulk_is_told_before_anything_is_sent(
 async def test_a_text_or_chat_that_is_too_long_is_named_by_its_place(
     agents: Agents, given: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValidationError, match=f"{next(iter(given))}.0"):
+    with pytest.raises(WrongArguments, match=f"{next(iter(given))}.0"):
         await bulk(agents, "c0", "c1", **{"text": "", **given})
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from core.app import build_app
@@ -22,6 +22,7 @@ from core.errors import ChannelError, IdempotencyConflict, NotFound, PeerUnreach
 from core.keys import Keys, QueueKeys
 from core.messages import IncomingMessage
 from core.observability import Metrics
+from core.operations import WrongArguments
 from orchestrator.app import Orchestrator
 from orchestrator.batching import ChatContext
 from orchestrator.channels import Channels
@@ -556,7 +557,7 @@ async def test_an_id_that_is_none_is_refused_by_field(
 ) -> None:
     more = {"lease_token": "1.0"} if name == "reply" else {}
 
-    with pytest.raises(ValidationError, match=field):
+    with pytest.raises(WrongArguments, match=field):
         await agents.call(name, **{field: bad}, **more)
 
 

@@ -104,6 +104,11 @@ async def broken() -> Heard:
     raise RuntimeError("the password is correct-horse")
 
 
+async def unfit() -> Heard:
+    """Answer with a row of somebody's that is no answer."""
+    return Heard.model_validate({"which": 7})
+
+
 async def half() -> Heard:
     """Half an emoji, as a vendor may give it."""
     return Heard(which="half \ud83d")
@@ -121,6 +126,7 @@ OPERATIONS: Sequence[Operation] = (
     Operation("limited", "Limited", "GET", "/api/limited", limited, "read"),
     Operation("conflict", "Conflict", "POST", "/api/conflict", conflict, "send"),
     Operation("broken", "Broken", "GET", "/api/broken", broken, "read", tool=False),
+    Operation("unfit", "Unfit", "GET", "/api/unfit", unfit, "read"),
     Operation("half", "Half", "GET", "/api/half", half, "read"),
 )
 
@@ -329,12 +335,16 @@ async def test_a_conflict_of_keys_has_its_code(http: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_conflict")
 
 
-async def test_a_fault_of_ours_is_500_and_tells_nothing(http: httpx.AsyncClient) -> None:
-    answer = await http.get("/api/broken")
+@pytest.mark.promise("errors")
+@pytest.mark.parametrize("path", ["/api/broken", "/api/unfit"])
+async def test_a_fault_of_ours_is_500_and_tells_nothing(http: httpx.AsyncClient, path: str) -> None:
+    """Also when what we were to answer with does not fit: then no argument of the caller's is wrong."""
+    answer = await http.get(path)
 
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal_error"
     assert "correct-horse" not in answer.text
+    assert "which" not in answer.text
 
 
 async def test_every_call_is_counted(http: httpx.AsyncClient, metrics: Metrics) -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.applications import Starlette
 
 from core import channel as contract
@@ -26,7 +26,7 @@ from core.errors import (
 )
 from core.ids import DEFAULT_ACCOUNT, AccountId, ChatId, MessageId
 from core.observability import Metrics
-from core.operations import Operation
+from core.operations import Operation, WrongArguments
 from core.operations_sending import BulkResult, SentMessage
 from core.progress import progress_to
 from core.sending import Sender, Sent
@@ -247,9 +247,9 @@ async def test_send_file_knows_only_the_kinds_of_the_channel() -> None:
     media = {kind: limit for kind, limit in FAKE_RICH_LIMITS.media.items() if kind in ("image", "voice")}
     desk = Desk(FakeChannelWithEverything(capabilities=FAKE_LIMITS.model_copy(update={"media": media})))
 
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(WrongArguments) as caught:
         await desk.call("send_file", chat_id="c", kind="video", file_url="https://f/1.mp4")
-    assert [error["loc"] for error in caught.value.errors()] == [("kind",)]
+    assert [error["loc"] for error in caught.value.error.errors()] == [("kind",)]
     await desk.call("send_file", chat_id="c", kind="voice", file_url="https://f/1.ogg")
     assert desk.senders[0].beside == [("voice", "")]
 
@@ -342,9 +342,9 @@ async def test_a_file_without_a_link_is_passed_on_by_us() -> None:
 
 @pytest.mark.parametrize("phone", ["79990001122", "+7 999 000", "+", "+0123456789", "+1234567890123456", ""])
 async def test_a_number_that_is_none_is_refused_by_field(phone: str) -> None:
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(WrongArguments) as caught:
         await Desk(FakeChannelWithEverything()).call("find_chat", phone=phone)
-    assert [error["loc"] for error in caught.value.errors()] == [("phone",)]
+    assert [error["loc"] for error in caught.value.error.errors()] == [("phone",)]
 
 
 async def test_over_http_the_wrong_field_is_named() -> None:

@@ -10,11 +10,13 @@ from mcp import Client, MCPError
 from mcp.server.mcpserver import MCPServer
 from mcp.types import INVALID_PARAMS
 from pydantic import BaseModel, Field
+from structlog.testing import capture_logs
 
 from core.errors import NotFound, StorageDown
 from core.observability import Metrics
 from core.operations import Operation
 from core.resources import ResourceOf, add_resources
+from core.tools import ANSWER_LIMIT
 
 
 class Shelf(BaseModel):
@@ -22,6 +24,7 @@ class Shelf(BaseModel):
 
     number: int
     label_untrusted: str = ""
+    label: str = ""
 
 
 async def shelves() -> Shelf:
@@ -37,6 +40,10 @@ async def shelf(number: Annotated[int, Field(ge=1, description="Which")]) -> She
         raise StorageDown
     if number == 500:
         raise RuntimeError("the password is correct-horse")
+    if number == 422:
+        Shelf.model_validate({"number": "correct-horse"})
+    if number == 413:
+        return Shelf(number=number, label="x" * (ANSWER_LIMIT + 1))
     return Shelf(number=number)
 
 
@@ -97,8 +104,8 @@ async def test_a_fixed_one_is_listed_and_one_with_placeholders_is_a_template(met
 
 async def test_the_answer_is_the_operations_with_customers_words_cleaned(metrics: Metrics) -> None:
     async with reading(metrics) as reader:
-        assert await _read(reader, "shop://shelves") == {"number": 7, "label_untrusted": "ab"}
-        assert await _read(reader, "shop://shelves/3") == {"number": 3, "label_untrusted": ""}
+        assert await _read(reader, "shop://shelves") == {"number": 7, "label_untrusted": "ab", "label": ""}
+        assert await _read(reader, "shop://shelves/3") == {"number": 3, "label_untrusted": "", "label": ""}
 
 
 @pytest.mark.promise("resources")
@@ -133,17 +140,22 @@ async def test_what_cannot_be_there_is_not_found(metrics: Metrics, uri: str) -> 
         ("503", "storage_unavailable"),
         ("0", "number: Input should be greater than or equal to 1"),
         ("x", "number: Input should be a valid integer"),
-        ("500", "Error creating resource"),
+        ("500", "internal_error: The service failed."),
+        ("422", "internal_error: The service failed."),
+        ("413", "response_too_large: 600"),
     ],
 )
 async def test_a_refusal_says_what_is_wrong_and_a_fault_of_ours_nothing(
     metrics: Metrics, number: str, said: str
 ) -> None:
     async with reading(metrics) as reader:
-        with pytest.raises(MCPError) as refused:
+        with pytest.raises(MCPError) as refused, capture_logs() as logged:
             await reader.read_resource(f"shop://shelves/{number}")
 
     assert said in str(refused.value)
     assert "correct-horse" not in str(refused.value)
+    if "internal_error" in said:
+        assert refused.value.code != INVALID_PARAMS
+        assert [one["event"] for one in logged] == ["resource_failed"]
     labels = {"operation": "resource:shelf", "outcome": "error"}
     assert metrics.registry.get_sample_value("eldoleado_requests_total", labels) == 1
