@@ -1,15 +1,15 @@
 """Deliveries at the hub: which are in doubt, and what is to become of one."""
 
-import re
 from typing import Annotated, Literal, cast
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from core.auth import bounds_now, demand_operator
-from core.errors import BadCursor, NotFound, Rejected
+from core.errors import NotFound, Rejected
 from core.operations import Arguments, Operation, asking
 from core.rehearsal import Rehearsal, sends
+from orchestrator.cursors import place_of
 from orchestrator.hub_arguments import CursorArgument, LimitArgument
 from orchestrator.hub_bulks import no_such_delivery
 from orchestrator.hub_models import Delivery
@@ -17,7 +17,7 @@ from orchestrator.hub_parts import HubParts
 from orchestrator.hub_views import delivery_view
 from orchestrator.store import settling
 from orchestrator.store.outbound import Delivery as Stored
-from orchestrator.store.outbound import State, get_delivery
+from orchestrator.store.outbound import State, get_delivery, refuse_paused
 
 _PATH = "/api/deliveries"
 _ONE = f"{_PATH}/{{delivery_id}}"
@@ -100,11 +100,12 @@ class DeliveryDesk:
             self._pool,
             cast(State, given.status),
             of=settling.Of(given.channel, given.account, appeal_id),
-            before=_place(given.cursor),
-            limit=given.limit,
+            before=place_of(given.cursor),
+            limit=given.limit + 1,
         )
-        more = str(found[-1].seq) if len(found) == given.limit else ""
-        return DeliveryPage(deliveries=[_line(one) for one in found], next_cursor=more)
+        shown = found[: given.limit]
+        more = str(shown[-1].seq) if len(found) > given.limit else ""
+        return DeliveryPage(deliveries=[_line(one) for one in shown], next_cursor=more)
 
     async def _cancel(self, delivery_id: DeliveryArgument) -> Delivery:
         """Do not send a message that has not begun, such as a scheduled one; not for replies to turns. What a
@@ -141,6 +142,9 @@ class DeliveryDesk:
         found = await get_delivery(self._pool, _id(delivery_id))
         if found is None or found.state != "unknown" or found.given_up_at is None:
             found = await self._refused(_id(delivery_id), "It is not unknown, or still looked for")
+        if found.sender == "agent":
+            chat = (found.channel, found.account, found.external_chat_id)
+            await refuse_paused(self._pool, chat, now=self._parts.now())
         return sends(found.external_chat_id, 0)
 
     async def _refused(self, delivery_id: UUID, why: str) -> Stored:
@@ -156,12 +160,6 @@ def _id(delivery_id: str) -> UUID:
         return UUID(delivery_id)
     except ValueError as error:
         raise NotFound("There is no such delivery.") from error
-
-
-def _place(cursor: str) -> int:
-    if cursor and not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadCursor
-    return int(cursor or 0)
 
 
 def _line(delivery: Stored) -> DeliveryLine:

@@ -168,15 +168,7 @@ class LetterDesk:
         """List what could not be read or sent, newest first, or one of them, when a message is missing."""
         with storage_errors():
             if given.letter_id:
-                found = await self._letters.whole(given.letter_id)
-                letter = found.letter
-                return LetterPage(
-                    letters=[letter_line(Head(letter, found.size))],
-                    payload_untrusted=letter.raw.decode(errors="replace"),
-                    original_untrusted=letter.raw_original.decode(errors="replace")
-                    if letter.edited_at
-                    else "",
-                )
+                return _page_of(await self._letters.whole(given.letter_id))
             page = await self._letters.page(self._sought(given), limit=given.limit, cursor=given.cursor)
         return LetterPage(letters=[letter_line(head) for head in page.heads], next_cursor=page.next_cursor)
 
@@ -227,6 +219,8 @@ class LetterDesk:
                 await self._letters.whole(given.letter_id)
             found = 1 if given.letter_id else await self._letters.count(self._sought(given))
         many = min(found, given.limit) if given.action == "replay" else found
+        if given.action == "purge" and not given.confirm:
+            return Rehearsal(would=f"only count {many} of the dead letters: confirm is not set")
         return takes(f"{given.action} {many} of the dead letters", letters=many)
 
     async def _edit(self, given: LettersChange, by: str) -> LettersChanged:

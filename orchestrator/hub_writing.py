@@ -1,6 +1,7 @@
 """What agents say to customers: a reply to a turn, a message outside one, and what became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
@@ -64,6 +65,15 @@ class Writing:
     async def reply(self, given: ReplyArguments) -> ReplyResult:
         """Answer a turn, once; if the customer wrote on meanwhile nothing is sent, and you reply again to all
         messages with the lease_token given."""
+        lease, turn, answer = await self._answering(given)
+        if not given.force:
+            await self.catch_up(lease, turn)
+        with _told():
+            outcome = await turns.commit_reply(self._pool, lease, answer, now=self._parts.now())
+        return await self.result(lease, outcome)
+
+    async def _answering(self, given: ReplyArguments) -> tuple[turns.Lease, turns.Turn, turns.Reply]:
+        """What is to be committed, after all that can be told without it."""
         lease, seen = lease_of(given.turn_id, given.lease_token)
         turn = await turns.get_turn(self._pool, lease.turn_id)
         if turn is None:
@@ -72,17 +82,7 @@ class Writing:
         if _holds(lease, turn):
             way = await self._way(turn)
             await self._refuse_unfit(way.channel if way else turn.channel, given)
-            if not given.force:
-                await self.catch_up(lease, turn)
-        answer = _answer(given, self.seen(seen, force=given.force), way)
-        try:
-            with only_storable():
-                outcome = await turns.commit_reply(self._pool, lease, answer, now=self._parts.now())
-        except Unstorable as error:
-            raise Rejected(_why(error)) from error
-        except WrongClient as error:
-            raise _once_more() from error
-        return await self.result(lease, outcome)
+        return lease, turn, _answer(given, self.seen(seen, force=given.force), way)
 
     async def catch_up(self, lease: turns.Lease, turn: turns.Turn) -> None:
         """Resolve what the customer has written since, unless that is to be a turn of its own."""
@@ -197,18 +197,14 @@ class Writing:
     async def rehearse_reply(self, **given: Any) -> Rehearsal:
         """As reply, except that a batch which the customer is still writing is left open."""
         asked = ReplyArguments.model_validate(given)
-        lease, _ = lease_of(asked.turn_id, asked.lease_token)
-        turn = await turns.get_turn(self._pool, lease.turn_id)
-        if turn is None:
-            raise NotFound(f"There is no turn {asked.turn_id}.")
+        lease, turn, answer = await self._answering(asked)
         chat_id = turn.chat[2]
-        if not _holds(lease, turn):
-            spared = [Spared(chat_id=chat_id, reason="stale_lease")]
+        with _told():
+            outcome = await turns.rehearse_reply(self._pool, lease, answer, now=self._parts.now())
+        if not isinstance(outcome, turns.Committed):
+            spared = [Spared(chat_id=chat_id, reason=(await self.result(lease, outcome)).status)]
             return Rehearsal(would="send nothing", refused=spared, refused_count=1)
-        way = await self._way(turn)
-        channel = way.channel if way else turn.channel
-        await self._refuse_unfit(channel, asked)
-        return await self._sends(channel, chat_id, asked)
+        return await self._sends(answer.way.channel if answer.way else turn.channel, chat_id, asked)
 
     async def _sends(self, channel: str, chat_id: str, given: ReplyArguments | SendArguments) -> Rehearsal:
         """In how many parts, where the channel says its limits."""
@@ -295,6 +291,18 @@ def _message(given: SendArguments) -> OutgoingMessage:
         return OutgoingMessage.model_validate(said)
     except ValidationError as error:
         raise Rejected(_mistake(error)) from error
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a commit of an answer refuses, as its agent is told of it."""
+    try:
+        with only_storable():
+            yield
+    except Unstorable as error:
+        raise Rejected(_why(error)) from error
+    except WrongClient as error:
+        raise _once_more() from error
 
 
 def _why(error: Unstorable) -> str:

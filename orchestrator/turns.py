@@ -243,21 +243,36 @@ async def commit_reply(pool: Pool, lease: Lease, reply: Reply, *, now: datetime)
     ConversationPaused when a person has the other conversation to which the way leads.
     """
     async with pool.acquire() as connection, connection.transaction():
-        turn = await locked_turn(connection, lease, reply.way)
-        if turn is None:
-            return await not_yours(connection, lease, now)
-        message = _outgoing(turn, reply)
-        if turn.status in _FINISHED:
-            return await _already(connection, turn, message)
-        if await pause_in_force(connection, turn.chat, now):
-            await give_turn_up(connection, turn.id, turn.chat, now)
-            return await taken_over(connection, turn.id, turn.chat, now)
-        if reply.way is not None:
-            await refuse_paused(connection, reply.way.chat, now=now)
-        if superseded := await _superseded(connection, turn, reply.seen, now):
-            return superseded
-        await _accept(connection, turn, message, reply.way, now)
-        await connection.execute(sql("finish_turn"), turn.id, "answered", now, message.id)
+        return await _committed(connection, lease, reply, now)
+
+
+async def rehearse_reply(pool: Pool, lease: Lease, reply: Reply, *, now: datetime) -> Outcome:
+    """What commit_reply would say now, of the very same checks; nothing is kept. Raises as it does."""
+    async with pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            return await _committed(connection, lease, reply, now)
+        finally:
+            await transaction.rollback()
+
+
+async def _committed(connection: Connection, lease: Lease, reply: Reply, now: datetime) -> Outcome:
+    turn = await locked_turn(connection, lease, reply.way)
+    if turn is None:
+        return await not_yours(connection, lease, now)
+    message = _outgoing(turn, reply)
+    if turn.status in _FINISHED:
+        return await _already(connection, turn, message)
+    if await pause_in_force(connection, turn.chat, now):
+        await give_turn_up(connection, turn.id, turn.chat, now)
+        return await taken_over(connection, turn.id, turn.chat, now)
+    if reply.way is not None:
+        await refuse_paused(connection, reply.way.chat, now=now)
+    if superseded := await _superseded(connection, turn, reply.seen, now):
+        return superseded
+    await _accept(connection, turn, message, reply.way, now)
+    await connection.execute(sql("finish_turn"), turn.id, "answered", now, message.id)
     return Committed(message.id)
 
 

@@ -23,7 +23,6 @@ from orchestrator.store.text import storable
 
 #: Why a message stands as failed that an operator has settled.
 NOT_SENT, RESENT = "settled_not_sent", "resent"
-_LAST = 2**63 - 1
 
 
 async def cancel(pool: Pool, delivery_id: UUID, *, now: datetime) -> Delivery | None:
@@ -77,8 +76,8 @@ async def listed(
     before: int,
     limit: int,
 ) -> Sequence[Delivery]:
-    """Messages in a state, the latest first; `before` is the seq of the last one of the page before, or 0."""
-    place = (of.channel, of.account, before or _LAST, limit, of.appeal_id)
+    """Messages in a state, the latest first; `before` is the seq of the last one of the page before."""
+    place = (of.channel, of.account, before, limit, of.appeal_id)
     rows = await executor.fetch(sql("list_outbound"), state, *place)
     return [delivery_of(row) for row in rows]
 

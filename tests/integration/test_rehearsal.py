@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 from core.audit import STREAM
 from core.auth import Caller, KeyRing, current_caller
 from core.clock import SystemClock
-from core.errors import ChannelError, Rejected
+from core.deadletters import DeadLetters
+from core.errors import ChannelError, ConversationPaused, Rejected
 from core.keys import Keys
 from core.operations import SPEAKING, TAKING, Operation
 from core.permission import permitting
@@ -112,16 +113,22 @@ class Hub:
         self.pool = pool
         self.redis = redis
 
+    async def call(self, name: str, **given: Any) -> dict[str, Any]:
+        """As an operator, who may call everything."""
+        token = current_caller.set(OPERATOR)
+        try:
+            return (await self.operations[name].call(given)).model_dump()
+        finally:
+            current_caller.reset(token)
+
     async def told(self, name: str, **given: Any) -> dict[str, Any]:
         """The answer to a dry run, before and after which everything is the same."""
         before = (await rows(self.pool), await kept(self.redis))
-        token = current_caller.set(OPERATOR)
         try:
-            answer = await self.operations[name].call({**given, "dry_run": True})
+            answer = await self.call(name, **given, dry_run=True)
         finally:
-            current_caller.reset(token)
             assert (await rows(self.pool), await kept(self.redis)) == before
-        return dict(answer.model_dump()["dry_run"])
+        return dict(answer["dry_run"])
 
 
 @asynccontextmanager
@@ -134,12 +141,17 @@ async def hub(redis_url: str, database_url: str) -> AsyncIterator[Hub]:
         yield Hub(made, pool, redis)
 
 
+async def leased(here: Hub) -> dict[str, str]:
+    """The arguments by which an agent answers the first turn, which it has."""
+    turn = await Scene(here.pool).leased()
+    latest = await here.pool.fetchval("SELECT max(id) FROM messages_history")
+    return {"turn_id": str(turn.turn.id), "lease_token": f"{turn.lease.token}.{latest}"}
+
+
 @pytest.mark.promise("rehearsed")
 async def test_a_rehearsal_at_the_hub_has_no_effect(redis_url: str, database_url: str) -> None:
     async with hub(redis_url, database_url) as here:
-        leased = await Scene(here.pool).lease()
-        assert leased is not None
-        lease = {"turn_id": str(leased.turn.id), "lease_token": f"{leased.lease.token}.0"}
+        lease = await leased(here)
         sent = await here.told("send_message", channel="avito", chat_id="chat-1", text="Да")
         answered = await here.told("reply", **lease, text="Да")
         bulk = await here.told("send_bulk", channel="avito", chat_ids=["chat-1", "x", "chat-1"], text="Всем")
@@ -161,3 +173,59 @@ async def test_a_rehearsal_at_the_hub_has_no_effect(redis_url: str, database_url
     }
     assert purged["affects"] == {"letters": 0}
     assert erased["affects"]["messages_history"] == 1
+
+
+@pytest.mark.promise("rehearsed")
+async def test_a_rehearsal_of_a_reply_refuses_what_the_reply_would_refuse(
+    redis_url: str, database_url: str
+) -> None:
+    """Words that say nothing; words that have not seen the newest; a turn that was answered."""
+    async with hub(redis_url, database_url) as here:
+        lease = await leased(here)
+        with pytest.raises(Rejected):
+            await here.told("reply", **lease, text=" ")
+        assert (await here.told("reply", **lease, text="Да"))["messages"] == 1
+        await Scene(here.pool).resolve(message("m2", second=30))
+        newer = await here.told("reply", **lease, text="Да")
+        forced = await here.told("reply", **lease, text="Да", force=True)
+        assert (await here.call("reply", **lease, text="Да"))["status"] == "superseded"
+        await here.call("reply", **lease, text="Да", force=True)
+        answered = await here.told("reply", **lease, text="Да")
+
+    assert (newer["messages"], newer["refused"]) == (0, [{"chat_id": "chat-1", "reason": "superseded"}])
+    assert forced["messages"] == 1
+    assert answered["refused"][0]["reason"] == "already_answered"
+
+
+@pytest.mark.promise("rehearsed")
+async def test_a_rehearsal_says_that_a_person_has_the_conversation(redis_url: str, database_url: str) -> None:
+    async with hub(redis_url, database_url) as here:
+        lease = await leased(here)
+        sent = await here.call("send_message", channel="avito", chat_id="chat-1", text="Да")
+        await here.pool.execute("UPDATE outbound SET state = 'unknown', given_up_at = now()")
+        assert (await here.told("resend_delivery", delivery_id=sent["delivery_id"]))["messages"] == 1
+        await here.call("pause", channel="avito", chat_id="chat-1")
+        taken = await here.told("reply", **lease, text="Да")
+        for name, given in (
+            ("resend_delivery", {"delivery_id": sent["delivery_id"]}),
+            ("send_message", {"channel": "avito", "chat_id": "chat-1", "text": "Да"}),
+        ):
+            with pytest.raises(ConversationPaused):
+                await here.told(name, **given)
+            with pytest.raises(ConversationPaused):
+                await here.call(name, **given)
+
+    assert taken["refused"] == [{"chat_id": "chat-1", "reason": "taken_over"}]
+
+
+@pytest.mark.promise("rehearsed")
+async def test_a_purge_that_would_only_count_says_so(redis_url: str, database_url: str) -> None:
+    async with hub(redis_url, database_url) as here:
+        letter = await DeadLetters(here.redis, Keys(), SystemClock()).bury("incoming", "unreadable", "", b"{")
+        purge = {"letter_id": letter, "action": "purge"}
+        counted = await here.told("change_dead_letter", **purge)
+        purged = await here.told("change_dead_letter", **purge, confirm=True)
+        assert (await here.call("change_dead_letter", **purge))["would_purge"] == 1
+
+    assert (counted["would"].startswith("only count 1"), counted["affects"]) == (True, {})
+    assert purged["affects"] == {"letters": 1}
