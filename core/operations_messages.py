@@ -45,6 +45,7 @@ class Messages:
                 self._edit,
                 "change",
                 needs="send",
+                destructive=True,  # of the words before
             )
         ]
 
@@ -56,7 +57,14 @@ class Messages:
     def _reacting(self) -> list[Operation]:
         return [
             Operation(
-                "react", "React to a message", "POST", f"{_PATH}/react", self._react, "change", needs="send"
+                "react",
+                "React to a message",
+                "POST",
+                f"{_PATH}/react",
+                self._react,
+                "change",
+                needs="send",
+                destructive=True,  # of the reaction before
             )
         ]
 

@@ -39,14 +39,15 @@ def _flat(schema: Any) -> Any:
 
 def annotations_of(operation: Operation) -> ToolAnnotations:
     """What a host may count on. A tool is open to the world when it reaches a messenger, or shows words
-    from outside; it is destructive when it takes something away that cannot be had back."""
+    from outside; it is destructive when it takes away or overwrites something, be it for a while."""
     risk = operation.risk
     usual = risk != "status" or SUFFIX in str(operation.result.model_json_schema())
     outside = usual if operation.outside is None else operation.outside
     repeatable = risk not in SPEAKING if operation.repeatable is None else operation.repeatable
+    destructive = risk in TAKING if operation.destructive is None else operation.destructive
     return ToolAnnotations(
         read_only_hint=risk in READING,
-        destructive_hint=risk in TAKING,
+        destructive_hint=destructive,
         idempotent_hint=repeatable,
         open_world_hint=outside,
     )

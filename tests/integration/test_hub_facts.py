@@ -1,4 +1,4 @@
-"""What the annotations of the hub's tools say is so in the database; and what it lists comes in pages."""
+"""What the annotations of the hub's tools say is so in the database."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -9,7 +9,7 @@ import pytest
 
 from core.auth import Caller, current_caller
 from core.deadletters import DeadLetters
-from core.errors import BadCursor, ChannelError
+from core.errors import ChannelError
 from core.keys import Keys
 from core.letter_search import LetterSearch
 from core.tool_list import annotations_of
@@ -18,6 +18,7 @@ from orchestrator.letters import Letters
 from orchestrator.resending import Resending
 from orchestrator.trace import Tracing
 from tests.integration.test_hub import Agents, lease, opened
+from tests.integration.test_resolve_scene import message
 from tests.tool_lists import tools
 
 KEYS = Keys()
@@ -31,6 +32,7 @@ REPEATED = {
     *("reply", "skip_turn", "extend_turn", "release_turn", "hand_off", "close_appeal"),
     *("change_dead_letter", "cancel_bulk"),
 }
+TAKING = {"update_appeal", "cancel_bulk", "change_dead_letter"}
 AGAIN = {"wait_for_turn", "update_appeal", "send_message", "send_bulk"}
 
 
@@ -51,7 +53,7 @@ class House:
         letters = Letters(self.dead, search, nobody, resending, KEYS.incoming.source)
         tracing = Tracing(agents.here.pool, self.redis, KEYS, search)
         hub = Hub(replace(agents.hub.parts, letters=letters, tracing=tracing))
-        self.operations = {one.name: one for one in hub.operations() if one.tool}
+        self.operations = {one.name: one for one in hub.operations()}
         self.given: dict[str, dict[str, Any]] = {}
 
     async def prepare(self) -> None:
@@ -84,13 +86,17 @@ class House:
             "get_bulk": {"bulk_id": bulk["bulk_id"]},
             "cancel_bulk": {"bulk_id": bulk["bulk_id"]},
             "change_dead_letter": {"letter_id": letter, "action": "purge", "confirm": True},
+            "read_conversation": chat,
+            "appeal_journal": appeal,
+            "list_merges": {"client_id": turn["client_id"]},
+            "list_deliveries": {"status": "queued"},
         }
 
     async def call(self, name: str, **more: Any) -> Any:
         """As an operator, who may use every tool."""
         token = current_caller.set(ANNA)
         try:
-            return await self.operations[name].call({**self.given[name], **more})
+            return await self.operations[name].call({**self.given.get(name, {}), **more})
         finally:
             current_caller.reset(token)
 
@@ -122,7 +128,7 @@ async def test_every_tool_of_the_hub_is_tried_here() -> None:
     assert {name for name, its in hints.items() if its.read_only_hint} == set(LOOKING)
     assert {name for name, its in hints.items() if its.idempotent_hint and not its.read_only_hint} == REPEATED
     assert {name for name, its in hints.items() if not its.idempotent_hint} == AGAIN
-    assert {name for name, its in hints.items() if its.destructive_hint} == {"change_dead_letter"}
+    assert {name for name, its in hints.items() if its.destructive_hint} == TAKING
     assert {name for name, its in hints.items() if not its.open_world_hint} == {
         *("extend_turn", "release_turn", "get_bulk", "cancel_bulk"),
     }
@@ -173,33 +179,32 @@ async def test_a_wait_that_is_repeated_takes_the_next_turn(house: House) -> None
 
 
 @pytest.mark.promise("annotations")
+@pytest.mark.parametrize("action", ["edit", "replay"])
+async def test_whatever_is_done_to_a_letter_is_done_once(house: House, action: str) -> None:
+    said = message("m9", "Да", chat="chat-9").model_dump_json()
+    letter = await house.dead.bury("incoming", "unreadable", "why", said.encode())
+    given = {"letter_id": letter, "action": action, "confirm": False}
+    more = {"payload": said.replace("Да", "Нет")} if action == "edit" else {}
+    await house.call("change_dead_letter", **given, **more)
+    once = await house.state()
+    await house.call("change_dead_letter", **given, **more)
+
+    assert await house.state() == once
+
+
+@pytest.mark.promise("annotations")
+async def test_what_is_destructive_here_takes_away_or_overwrites(house: House) -> None:
+    """Tags are taken off, the priority is overwritten, and what waited to be sent is sent no more."""
+    await house.call("update_appeal", priority="high", add_tags=["refund"])
+    after = await house.call("update_appeal", priority="low", remove_tags=["refund"])
+    stopped = await house.call("cancel_bulk")
+
+    assert (after.priority, after.tags_untrusted) == ("low", [])
+    assert stopped.states == {"cancelled": 1}
+
+
+@pytest.mark.promise("annotations")
 async def test_what_is_purged_cannot_be_had_back(house: House) -> None:
     await house.call("change_dead_letter")
 
     assert (await house.call("dead_letters")).letters == []
-
-
-@pytest.mark.promise("pages")
-@pytest.mark.parametrize("name", ["list_appeals", "dead_letters"])
-async def test_every_row_is_on_one_page_and_the_last_has_no_cursor(house: House, name: str) -> None:
-    for number in range(4):
-        await house.agents.customer("Ау", chat=f"chat-{number + 2}", external_user_id=f"u{number}")
-        await house.dead.bury("incoming", "unreadable", "why", b"{")
-    found, cursor = [], ""
-    while True:
-        page = (await house.call(name, limit=2, cursor=cursor)).model_dump()
-        rows = page["appeals" if name == "list_appeals" else "letters"]
-        found += [row["appeal_id" if name == "list_appeals" else "letter_id"] for row in rows]
-        assert len(rows) <= 2
-        if not (cursor := page["next_cursor"]):
-            break
-
-    assert len(found) == len(set(found)) == 5
-
-
-@pytest.mark.promise("pages")
-@pytest.mark.parametrize("name", ["list_appeals", "dead_letters"])
-@pytest.mark.parametrize("cursor", ["rubbish", "-1", "\u0000", "9" * 200])
-async def test_a_wrong_cursor_is_refused_by_name(house: House, name: str, cursor: str) -> None:
-    with pytest.raises(BadCursor):
-        await house.call(name, cursor=cursor)

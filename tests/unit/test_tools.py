@@ -172,3 +172,19 @@ async def test_all_four_annotations_are_set(name: str) -> None:
         hints = tool["annotations"]
         assert {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"} <= hints.keys()
         assert not (hints["readOnlyHint"] and hints["destructiveHint"]), tool["name"]
+
+
+#: What takes away or overwrites, wherever a server has it.
+TAKING = {
+    *("delete_message", "block_user", "unsubscribe_webhook", "edit_message", "react"),
+    *("update_appeal", "cancel_bulk", "change_dead_letter"),
+}
+
+
+@pytest.mark.promise("annotations")
+@every_server
+async def test_what_takes_away_or_overwrites_is_destructive_and_nothing_else(name: str) -> None:
+    every = await listed(name, "all")
+
+    taking = {tool["name"] for tool in every if tool["annotations"]["destructiveHint"]}
+    assert taking == TAKING & {tool["name"] for tool in every}

@@ -13,9 +13,12 @@ from core.operations import Operation
 from tests.e2e.messengers.conftest import MESSENGERS
 from tests.system import System, patiently
 from tests.tool_lists import tools
+from tests.unit.test_tools import TAKING
 
 pytestmark = pytest.mark.e2e
 
+#: What they take away the other tools need.
+LAST = {"block_user", "delete_message", "unsubscribe_webhook"}
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots" / "tools"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 PDF = "JVBERi0xLjQKJSVFT0YK"
@@ -132,7 +135,7 @@ async def test_what_may_be_repeated_does_no_more_than_once(shop: Shop) -> None:
     hints = annotations(shop.messenger)
     changing = {name for name, told in hints.items() if told["idempotentHint"] and not told["readOnlyHint"]}
     tried = changing - ELSEWHERE.get(shop.messenger, set())
-    for name in sorted(tried, key=lambda one: (hints[one]["destructiveHint"], one)):
+    for name in sorted(tried, key=lambda one: (one in LAST, one)):
         given = shop.arguments(name)
         first = shop.ask(name, given)
         once = shop.state()
@@ -161,11 +164,11 @@ async def test_what_may_not_be_repeated_does_it_again(shop: Shop) -> None:
 async def test_what_is_destructive_takes_something_away(shop: Shop) -> None:
     hints = annotations(shop.messenger)
     taking = {name for name, told in hints.items() if told["destructiveHint"]}
-    assert taking <= {"delete_message", "unsubscribe_webhook", "block_user"}
-    if "delete_message" in taking:
+    assert taking == TAKING & hints.keys()
+    for name in [one for one in ("edit_message", "delete_message") if one in taking]:
         before = shop.system.seen_by(shop.customer, shop.messenger)
-        assert shop.ask("delete_message", shop.arguments("delete_message")).is_success
-        assert shop.system.seen_by(shop.customer, shop.messenger) != before
+        assert shop.ask(name, shop.arguments(name)).is_success, name
+        assert shop.system.seen_by(shop.customer, shop.messenger) != before, name
 
 
 @pytest.mark.promise("pages")
