@@ -1,6 +1,6 @@
 """The accounts of one channel, by the names that callers give."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,9 +25,6 @@ class Accounts:
 
     def __init__(self, accounts: Mapping[AccountId, Account]) -> None:
         self._accounts = accounts
-
-    def __iter__(self) -> Iterator[Account]:
-        return iter(self._accounts.values())
 
     @property
     def names(self) -> list[AccountId]:

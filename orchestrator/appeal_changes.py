@@ -14,6 +14,7 @@ import asyncpg
 from core.errors import StateConflict
 from orchestrator.appeal_states import Event, Status, after
 from orchestrator.appeals import Appeal, find_appeal
+from orchestrator.cursors import BEGINNING
 from orchestrator.store.pool import Connection, Executor, Pool
 from orchestrator.store.queries import sql
 from orchestrator.store.text import storable
@@ -47,6 +48,7 @@ class Marks:
 class Entry:
     """A row of the journal."""
 
+    id: int
     at: datetime
     actor: str
     event: str
@@ -125,9 +127,11 @@ async def notes_of(executor: Executor, appeal_id: int, *, last: int = 20) -> lis
     return [Note(**dict(row)) for row in reversed(rows)]
 
 
-async def journal_of(executor: Executor, appeal_id: int, *, last: int = 100) -> list[Entry]:
-    """The last changes of status, oldest first."""
-    rows = await executor.fetch(sql("journal_of_appeal"), appeal_id, last)
+async def journal_of(
+    executor: Executor, appeal_id: int, *, last: int = 100, before: int = BEGINNING
+) -> list[Entry]:
+    """The last changes of status with ids smaller than `before`, oldest first."""
+    rows = await executor.fetch(sql("journal_of_appeal"), appeal_id, last, before)
     return [Entry(**dict(row)) for row in reversed(rows)]
 
 

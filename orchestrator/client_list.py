@@ -4,24 +4,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core.errors import BadCursor
 from orchestrator.appeals import Appeal, find_appeal
 from orchestrator.clients import Client, get_client
+from orchestrator.cursors import BEGINNING, place_of
 from orchestrator.facts import facts_of
 from orchestrator.store.pool import Executor
 from orchestrator.store.queries import sql
 
 _MOST_CASES = 10
 _MOST_FACTS = 50
-_LARGEST = 2**63 - 1
+_MOST_HANDLES = 50
 
 
 @dataclass(frozen=True, slots=True)
 class ClientView:
-    """A client with handles, facts (the best evidence first) and the latest cases."""
+    """A client with the first handles, facts (the best evidence first) and the latest cases."""
 
     client: Client
     handles: list[dict[str, Any]]
+    handles_count: int
     facts: list[dict[str, Any]]
     appeals: list[Appeal]
 
@@ -61,18 +62,19 @@ async def client_view(executor: Executor, client_id: int) -> ClientView | None:
     ]
     cases = await executor.fetch(sql("cases_of_client"), client_id, _MOST_CASES)
     appeals = [await find_appeal(executor, row["id"]) for row in cases]
-    return ClientView(client, handles, facts, [one for one in appeals if one is not None])
+    shown = handles[:_MOST_HANDLES]
+    return ClientView(client, shown, len(handles), facts, [one for one in appeals if one is not None])
 
 
 async def list_clients(executor: Executor, *, query: str, limit: int, cursor: str) -> Page:
     """Clients whose name has the query in it, or whose phone, e-mail or handle it is. Raises BadCursor."""
-    found = await executor.fetch(sql("list_clients"), query.strip(), _before(cursor), limit + 1)
+    found = await executor.fetch(sql("list_clients"), query.strip(), place_of(cursor), limit + 1)
     return _page([dict(row) for row in found], limit, "client_id")
 
 
 async def list_suggestions(executor: Executor, *, state: str, limit: int, cursor: str) -> Page:
     """Suggestions in this state. Raises BadCursor."""
-    found = await executor.fetch(sql("list_suggestions"), state, _before(cursor), limit + 1, None)
+    found = await executor.fetch(sql("list_suggestions"), state, place_of(cursor), limit + 1, None)
     return _page([dict(row) for row in found], limit, "suggestion_id")
 
 
@@ -85,18 +87,10 @@ async def settle(
     ):
         return None
     state = "open" if now is None else "dismissed"
-    row = await executor.fetchrow(sql("list_suggestions"), state, _LARGEST, 1, suggestion_id)
+    row = await executor.fetchrow(sql("list_suggestions"), state, BEGINNING, 1, suggestion_id)
     if row is None:
         return None
     return Pair(frozenset({int(row["client_id"]), int(row["other_id"])}), row["why"], dict(row))
-
-
-def _before(cursor: str) -> int:
-    if not cursor:
-        return _LARGEST
-    if not (cursor.isascii() and cursor.isdigit() and 0 < int(cursor) <= _LARGEST):
-        raise BadCursor
-    return int(cursor)
 
 
 def _page(rows: list[dict[str, Any]], limit: int, name: str) -> Page:

@@ -12,6 +12,7 @@ import asyncpg
 from core.jsontext import write_json
 from core.messages import IncomingMessage, Media
 from orchestrator.batching import Batch, Item, taking_edits_as_messages, target_of
+from orchestrator.cursors import BEGINNING
 from orchestrator.media_rows import KeptFile, MessageKey, of_messages
 from orchestrator.phones import is_e164
 from orchestrator.store.pool import Connection, Executor
@@ -180,10 +181,10 @@ async def messages_of_appeal(executor: Executor, appeal_id: int, *, last: int) -
 
 
 async def messages_of_chat(
-    executor: Executor, channel: str, account: str, chat_id: str, *, last: int
+    executor: Executor, channel: str, account: str, chat_id: str, *, last: int, before: int = BEGINNING
 ) -> list[MessageView]:
-    """The last messages of a chat, oldest first; whoever wrote them."""
-    rows = await executor.fetch(sql("messages_of_chat"), channel, account, chat_id, last)
+    """The last messages of a chat with ids smaller than `before`, oldest first; whoever wrote them."""
+    rows = await executor.fetch(sql("messages_of_chat"), channel, account, chat_id, last, before)
     return await _views(executor, rows[::-1])
 
 

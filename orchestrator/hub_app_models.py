@@ -55,7 +55,7 @@ class ShownInbox(BaseModel):
     """Open cases, those who wait first; or the one asked for, with its messages, oldest first."""
 
     conversations: list[InboxLine]
-    more: bool = Field(default=False, description="there are more than are shown")
+    more: bool = Field(default=False, description="there are more than are shown: see list_appeals")
     messages: list[ShownMessage] = Field(default_factory=list)
     notes: list[NoteLine] = Field(default_factory=list)
     you: You

@@ -12,6 +12,7 @@ from orchestrator import appeal_changes, appeals
 from orchestrator.appeal_changes import LONGEST_TAG, MOST_TAGS, Marks, Step
 from orchestrator.appeal_states import COMMAND_OF
 from orchestrator.appeals import Appeal
+from orchestrator.cursors import place_of
 from orchestrator.hub_arguments import AppealArgument, CursorArgument, LimitArgument, ReasonArgument
 from orchestrator.hub_models import AppealDetails, AppealJournal, AppealPage
 from orchestrator.hub_parts import HubParts
@@ -70,6 +71,7 @@ class AppealDesk:
                 update,
                 "work",
                 repeatable=False,  # a note is noted again
+                destructive=True,  # of tags, and of the priority before
             ),
             Operation("close_appeal", "Close an appeal", "POST", f"{appeal}/close", self._close, "work"),
             Operation("add_note", "Note something", "POST", notes, self._add_note, "work", tool=False),
@@ -155,11 +157,16 @@ class AppealDesk:
         await appeal_changes.add_note(self._pool, known.id, author=_caller(), text=text, now=now)
         return await self._get_appeal(appeal_id)
 
-    async def _journal(self, appeal_id: AppealArgument) -> AppealJournal:
-        """Show who changed the status of a support case, when and why; the oldest first."""
+    async def _journal(
+        self, appeal_id: AppealArgument, limit: LimitArgument = 50, cursor: CursorArgument = ""
+    ) -> AppealJournal:
+        """Show who changed the status of a support case, when and why: the last page first."""
         known = await self._known(appeal_id)
-        entries = await appeal_changes.journal_of(self._pool, known.id)
-        return AppealJournal(entries=[journal_entry(entry) for entry in entries])
+        before = place_of(cursor)
+        found = await appeal_changes.journal_of(self._pool, known.id, last=limit + 1, before=before)
+        entries = found[-limit:]
+        more = str(entries[0].id) if len(found) > limit else ""
+        return AppealJournal(entries=[journal_entry(entry) for entry in entries], next_cursor=more)
 
     async def _known(self, appeal_id: str) -> Appeal:
         appeal = await appeals.find_appeal(self._pool, int(appeal_id))

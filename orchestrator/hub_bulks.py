@@ -23,7 +23,7 @@ from orchestrator.store.pool import Pool
 
 BULK_MAX = 10_000
 #: Refused chats that an answer names; the rest are counted.
-_NAMED = 1000
+_NAMED = 100
 #: How often a caller who stays is told how far it is.
 _LOOK_SECONDS = 1.0
 
@@ -81,9 +81,10 @@ class BulkProgress(BaseModel):
 
     bulk_id: str
     status: Status
+    repeated: bool = Field(default=False, description="it had been accepted before")
     total: int = Field(description="messages that were accepted")
     refused_count: int = 0
-    refused: list[RefusedChat] = Field(default_factory=list, description="the first thousand of them")
+    refused: list[RefusedChat] = Field(default_factory=list, description="the first hundred of them")
     states: dict[str, int] = Field(default_factory=dict, description="so many messages in each state")
     created_at: str
     started_at: str = ""
@@ -122,6 +123,7 @@ class BulkDesk:
                 "change",
                 needs="send",
                 outside=False,
+                destructive=True,  # of what is not sent yet
             ),
         ]
 
@@ -134,9 +136,11 @@ class BulkDesk:
         except Unstorable as error:
             raise Rejected("A chat id or a text has characters that cannot be kept.") from error
         await self._parts.outbox_bell.ring()
-        if not given.wait_seconds:
-            return _shown(Progress(bulk), "accepted" if created else "duplicate")
-        return await self._followed(bulk.id, given.wait_seconds)
+        if given.wait_seconds:
+            told = await self._followed(bulk.id, given.wait_seconds)
+        else:
+            told = _shown(Progress(bulk), "accepted" if created else "duplicate")
+        return told.model_copy(update={"repeated": not created})
 
     async def _rehearse(self, **given: Any) -> Rehearsal:
         asked = await self._asked(BulkArguments.model_validate(given))

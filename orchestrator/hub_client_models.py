@@ -51,7 +51,8 @@ class ClientCard(BaseModel):
     name_untrusted: str = ""
     phone: str = ""
     email_untrusted: str = ""
-    handles: list[Handle] = Field(default_factory=list)
+    handles: list[Handle] = Field(default_factory=list, description="the first fifty of them")
+    handles_count: int = 0
     facts: list[Fact] = Field(default_factory=list, description="the best evidence first")
     appeals: list[AppealLine] = Field(default_factory=list, description="the latest first, ten at most")
 
@@ -92,9 +93,10 @@ class MergeLine(BaseModel):
 
 
 class MergePage(BaseModel):
-    """The merges of a client, the latest first."""
+    """One page of the merges of a client, the latest first."""
 
     merges: list[MergeLine]
+    next_cursor: str = Field(default="", description="empty on the last page")
 
 
 class ExportedFile(BaseModel):

@@ -12,6 +12,7 @@ from core.operations import Operation
 from core.rehearsal import Rehearsal
 from orchestrator import merges
 from orchestrator.client_list import client_view, list_clients, list_suggestions, settle
+from orchestrator.cursors import place_of
 from orchestrator.erasure import StoredFile
 from orchestrator.hub_arguments import CursorArgument, LimitArgument, ReasonArgument
 from orchestrator.hub_client_models import (
@@ -82,6 +83,7 @@ class ClientDesk:
             phone=view.client.phone,
             email_untrusted=view.client.email,
             handles=[Handle(**one) for one in view.handles],
+            handles_count=view.handles_count,
             facts=[Fact(**one) for one in view.facts],
             appeals=[appeal_line(one) for one in view.appeals if _is_open_to(bounds, one.id)],
         )
@@ -137,10 +139,14 @@ class ClientDesk:
             raise NotFound(f"There is no open suggestion {suggestion_id}.")
         return Suggestion(**pair.line)
 
-    async def _merges(self, client_id: ClientArgument) -> MergePage:
+    async def _merges(
+        self, client_id: ClientArgument, limit: LimitArgument = 20, cursor: CursorArgument = ""
+    ) -> MergePage:
         """List the merges that made a client, the latest first: the order in which they are undone."""
         winner = await merges.follow(self._pool, int(client_id))
-        return MergePage(merges=[_line(one) for one in await merges.merges_of(self._pool, winner)])
+        found = await merges.merges_of(self._pool, winner, before=place_of(cursor), limit=limit + 1)
+        lines = [_line(one) for one in found[:limit]]
+        return MergePage(merges=lines, next_cursor=lines[-1].merge_id if len(found) > limit else "")
 
     async def _merge(
         self, winner_id: ClientArgument, loser_id: ClientArgument, why: ReasonArgument = ""

@@ -153,9 +153,10 @@ class JournalEntry(BaseModel):
 
 
 class AppealJournal(BaseModel):
-    """The last changes of an appeal's status, oldest first."""
+    """A page of the changes of an appeal's status, the last ones first; on a page the oldest first."""
 
     entries: list[JournalEntry]
+    next_cursor: str = Field(default="", description="of the page of older ones; empty: there are none")
 
 
 class Queued(BaseModel):

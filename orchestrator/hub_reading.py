@@ -13,7 +13,9 @@ from core.resource_uris import ACCOUNT_CHAT, APPEAL, CAPABILITIES, CHAT, CLIENT
 from core.resources import ResourceOf
 from orchestrator.account_names import AccountNames
 from orchestrator.clients import get_client
+from orchestrator.cursors import place_of
 from orchestrator.history import MessageView, messages_of_chat
+from orchestrator.hub_arguments import CursorArgument, LimitArgument
 from orchestrator.hub_completion import Completion
 from orchestrator.hub_models import HistoryLine
 from orchestrator.hub_parts import HubParts
@@ -42,7 +44,7 @@ class ConversationLine(HistoryLine):
 
 
 class Conversation(BaseModel):
-    """A chat with its last messages, oldest first."""
+    """A chat with a page of its messages, the last ones first; on a page the oldest first."""
 
     channel: str
     account: str
@@ -53,6 +55,7 @@ class Conversation(BaseModel):
     paused: bool = Field(default=False, description="a person has it: do not write there")
     paused_until: str = Field(default="", description="ISO 8601, UTC; empty: until somebody resumes")
     messages: list[ConversationLine]
+    next_cursor: str = Field(default="", description="of the page of older ones; empty: there are none")
 
 
 class ReadingDesk:
@@ -93,16 +96,23 @@ class ReadingDesk:
         ]
 
     async def _read(
-        self, channel: ChannelArgument, chat_id: ChatArgument, account: AccountArgument = "default"
+        self,
+        channel: ChannelArgument,
+        chat_id: ChatArgument,
+        account: AccountArgument = "default",
+        limit: LimitArgument = _LAST,
+        cursor: CursorArgument = "",
     ) -> Conversation:
-        """Read a chat: its last messages with what became of ours, its client and case, and who has it."""
+        """Read a chat, the last page first: messages with what became of ours, client, case, who has it."""
+        before = place_of(cursor)
         chat = (channel, await self._accounts.account(channel, account), chat_id)
         try:
             with only_storable():
-                messages = await messages_of_chat(self._pool, *chat, last=_LAST)
+                found = await messages_of_chat(self._pool, *chat, last=limit + 1, before=before)
         except Unstorable:
-            messages = []
-        if not messages:
+            found = []
+        messages = found[-limit:]
+        if not messages and not cursor:
             raise NotFound(f"Nothing has been said in the chat {chat_id[:80]!r} of {channel}.")
         whose = await self._pool.fetchrow(sql("whose_chat"), *chat)
         client = await get_client(self._pool, whose["client_id"]) if whose else None
@@ -117,6 +127,7 @@ class ReadingDesk:
             paused=pause is not None,
             paused_until=iso(pause.until) if pause and pause.until else "",
             messages=[_line(message, self._parts.files) for message in messages],
+            next_cursor=str(messages[0].id) if len(found) > limit else "",
         )
 
     async def _offered(self, channel: ChannelArgument) -> ChannelCapabilities:

@@ -16,6 +16,8 @@ from orchestrator.hub_arguments import (
     AccountArgument,
     ChannelArgument,
     ChatArgument,
+    CursorArgument,
+    LimitArgument,
     ReasonArgument,
     TokenArgument,
     TurnArgument,
@@ -30,7 +32,6 @@ from orchestrator.takeover import give_back, take_over
 
 log = structlog.get_logger()
 
-_MOST_LISTED = 200
 _LONGEST_MINUTES = 60 * 24 * 365
 
 
@@ -67,9 +68,10 @@ class PausedConversation(BaseModel):
 
 
 class PausedConversations(BaseModel):
-    """Conversations that a person has, the latest first."""
+    """One page of the conversations that a person has, the latest first."""
 
     conversations: list[PausedConversation]
+    next_cursor: str = Field(default="", description="empty on the last page")
 
 
 class TakeoverDesk:
@@ -144,14 +146,13 @@ class TakeoverDesk:
         account = await self._accounts.account(asked.channel, asked.account)
         return (asked.channel, account, asked.chat_id)
 
-    async def _list(self) -> PausedConversations:
+    async def _list(self, limit: LimitArgument = 20, cursor: CursorArgument = "") -> PausedConversations:
         """List the conversations that a person has, the latest first."""
-        pauses = await list_pauses(self._pool, self._parts.now(), limit=_MOST_LISTED)
-        if bounds := bounds_now():
-            pauses = [
-                one for one in pauses if (one.channel, one.account, one.external_chat_id) in bounds.chats
-            ]
-        return PausedConversations(conversations=[_shown(pause, "paused") for pause in pauses])
+        chats = bounds.chats if (bounds := bounds_now()) else None
+        now = self._parts.now()
+        pauses, more = await list_pauses(self._pool, now, limit=limit, cursor=cursor, chats=chats)
+        shown = [_shown(pause, "paused") for pause in pauses]
+        return PausedConversations(conversations=shown, next_cursor=more)
 
 
 def _shown(pause: Pause, state: Literal["paused", "active"]) -> PausedConversation:

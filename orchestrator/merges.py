@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from orchestrator import sides
+from orchestrator.cursors import BEGINNING
 from orchestrator.store.catalogue import references, tables
 from orchestrator.store.errors import MergeRefused
 from orchestrator.store.moves import Moves, take_back
@@ -82,7 +83,7 @@ async def unmerge(pool: Pool, merge_id: int, *, by: str = "", now: datetime) -> 
             raise MergeRefused(f"The merge {merge_id} was undone before.")
         if one.winner_id not in rows:
             raise await _gone(connection, one.winner_id)
-        [latest, *_] = await merges_of(connection, one.winner_id)
+        [latest] = await merges_of(connection, one.winner_id, limit=1)
         if latest.id != merge_id:
             raise MergeRefused(f"The client {one.winner_id} was merged again since: undo {latest.id} first.")
         await _unmerge(connection, one, rows[one.winner_id])
@@ -100,9 +101,12 @@ async def get_merge(executor: Executor, merge_id: int) -> Merge:
     return Merge(**dict(row))
 
 
-async def merges_of(executor: Executor, client_id: int) -> list[Merge]:
-    """The merges that made the client what they are, the latest first."""
-    return [Merge(**dict(row)) for row in await executor.fetch(sql("merges_of_client"), client_id)]
+async def merges_of(
+    executor: Executor, client_id: int, *, before: int = BEGINNING, limit: int
+) -> list[Merge]:
+    """The merges that made the client what they are, the latest first, with ids smaller than `before`."""
+    rows = await executor.fetch(sql("merges_of_client"), client_id, before, limit)
+    return [Merge(**dict(row)) for row in rows]
 
 
 async def follow(executor: Executor, client_id: int) -> int:

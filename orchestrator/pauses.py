@@ -3,13 +3,16 @@
 Whoever changes a pause holds the lock of its chat, so what was read is still so when it is written.
 """
 
-from collections.abc import Sequence
+import hashlib
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import asyncpg
 
+from core.errors import BadCursor
 from core.pauses import PauseState
 from orchestrator.store.pool import Connection, Executor
 from orchestrator.store.queries import sql
@@ -114,9 +117,18 @@ async def pause_in_force(executor: Executor, chat: Chat, now: datetime) -> Pause
     return pause if pause is not None and pause.holds(now) else None
 
 
-async def list_pauses(executor: Executor, now: datetime, *, limit: int) -> list[Pause]:
-    """Conversations that are paused now, the latest first."""
-    return [_pause(row) for row in await executor.fetch(sql("list_pauses"), now, limit)]
+async def list_pauses(
+    executor: Executor, now: datetime, *, limit: int, cursor: str = "", chats: Collection[Chat] | None = None
+) -> tuple[list[Pause], str]:
+    """A page of the conversations that are paused now, the latest first, and the cursor of the next page, ""
+    on the last. `chats`: of these only. Raises BadCursor.
+    """
+    columns: list[list[str] | None] = [None] * 3
+    if chats is not None:
+        columns = [[chat[place] for chat in chats] for place in range(3)]
+    rows = await executor.fetch(sql("list_pauses"), now, limit + 1, *_place(cursor), *columns)
+    pauses = [_pause(row) for row in rows[:limit]]
+    return pauses, f"{pauses[-1].started_at.isoformat()}|{_mark(pauses[-1])}" if len(rows) > limit else ""
 
 
 async def put_pause(connection: Connection, pause: Pause) -> None:
@@ -136,6 +148,25 @@ async def mark_told(executor: Executor, pauses: Sequence[Pause], now: datetime) 
 
 
 _COLUMNS = tuple(Pause.__slots__)
+_BEGINNING = (datetime.max.replace(tzinfo=UTC), "g")  # no hexadecimal digit is so large
+
+
+def _mark(pause: Pause) -> str:
+    """Of two that began at once, which is first: as the query has it."""
+    return hashlib.md5("|".join(pause.chat).encode(), usedforsecurity=False).hexdigest()
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    if not cursor:
+        return _BEGINNING
+    at, _, mark = cursor.partition("|")
+    try:
+        place = datetime.fromisoformat(at).astimezone(UTC), mark
+    except (ValueError, OverflowError) as error:
+        raise BadCursor from error
+    if not re.fullmatch("[0-9a-f]{32}", mark):
+        raise BadCursor
+    return place
 
 
 def _pause(row: asyncpg.Record) -> Pause:

@@ -97,7 +97,7 @@ COMMANDS = (
         "the merges of a client, the latest first",
         "GET",
         "/api/clients/{client_id}/merges",
-        (_CLIENT,),
+        (_CLIENT, *PAGE),
         rows("merges", "merge_id", "winner_id", "loser_id", "merged_by", "merged_at", empty="No merges."),
     ),
     Command(

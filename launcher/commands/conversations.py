@@ -1,6 +1,6 @@
 """`eldoleado talk …` and `eldoleado appeal …`: who has a conversation, and what becomes of its case."""
 
-from launcher.command import Command, option, word
+from launcher.command import PAGE, Command, option, word
 from launcher.shown import rows
 
 _WHERE = (
@@ -29,7 +29,7 @@ COMMANDS = (
         "conversations that a person has",
         "GET",
         "/api/conversations/paused",
-        (),
+        PAGE,
         rows("conversations", *_TALKS, empty="The AI answers everywhere."),
     ),
     Command(
@@ -54,8 +54,7 @@ COMMANDS = (
         (
             option("--status", "open, waiting_client, snoozed, handed_off, resolved or all"),
             option("--channel", "only of this channel"),
-            option("--limit", "rows per page", type=int),
-            option("--cursor", "go on after the page before"),
+            *PAGE,
         ),
         rows("appeals", *_APPEALS, empty="No such appeals; --status all lists every one."),
     ),
@@ -86,7 +85,7 @@ COMMANDS = (
         "who changed its status, when and why",
         "GET",
         "/api/appeals/{appeal_id}/journal",
-        (_ID,),
+        (_ID, *PAGE),
         rows("entries", *_JOURNAL, empty="Nothing has changed."),
     ),
 )

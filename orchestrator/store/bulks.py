@@ -136,10 +136,12 @@ async def progress(executor: Executor, bulk_id: UUID, *, now: datetime) -> Progr
 async def cancel_bulk(pool: Pool, bulk_id: UUID, *, now: datetime) -> int | None:
     """Send nothing of it that has not begun; how many messages that spares, or None: no such bulk."""
     async with pool.acquire() as connection, connection.transaction():
-        if await connection.fetchrow(sql("cancel_bulk"), bulk_id, now) is None:
+        if await get_bulk(connection, bulk_id) is None:
             return None
         spared = [row["id"] for row in await connection.fetch(sql("cancel_bulk_messages"), bulk_id, now)]
         await connection.execute(sql("forget_unsent"), spared)
+        if spared:
+            await connection.execute(sql("cancel_bulk"), bulk_id, now)
     return len(spared)
 
 

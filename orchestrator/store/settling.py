@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from orchestrator.cursors import BEGINNING
 from orchestrator.store.outbound import (
     Accepted,
     Delivery,
@@ -73,7 +74,7 @@ async def listed(
     state: State,
     *,
     of: Of,
-    before: int,
+    before: int = BEGINNING,
     limit: int,
 ) -> Sequence[Delivery]:
     """Messages in a state, the latest first; `before` is the seq of the last one of the page before."""

@@ -65,6 +65,7 @@ async def test_a_key_is_one_bulk(agents: Agents) -> None:
     again = await bulk(agents, "c0", "c1", idempotency_key="k")
 
     assert (again["status"], again["bulk_id"]) == ("duplicate", first["bulk_id"])
+    assert (first["repeated"], again["repeated"]) == (False, True)
     for other in ({"text": "другое"}, {"chat_ids": ["c0"]}):
         with pytest.raises(ChannelError, match="key"):
             await bulk(agents, "c0", "c1", **{"idempotency_key": "k", **other})
@@ -155,6 +156,26 @@ async def test_who_stays_hears_how_far_a_bulk_is_until_it_has_ended(agents: Agen
 
     assert told == [(0, 2), (1, 2), (2, 2)]
     assert (answer["status"], answer["states"]) == ("finished", {"sent": 2})
+
+
+@pytest.mark.promise("bulk")
+async def test_who_repeats_a_bulk_and_stays_is_told_that_it_is_one(agents: Agents) -> None:
+    begun = await bulk(agents, "c0", "c1", idempotency_key="k")
+    await as_operator(agents, "cancel_bulk", bulk_id=begun["bulk_id"])
+
+    again = await agents.call("send_bulk", **_bulk_again(), wait_seconds=50)
+
+    assert (again["bulk_id"], again["status"], again["repeated"]) == (begun["bulk_id"], "cancelled", True)
+
+
+@pytest.mark.promise("bulk")
+async def test_a_bulk_that_was_sent_whole_is_finished_whoever_stops_it(agents: Agents) -> None:
+    begun = await bulk(agents, "c0", "c1")
+    await agents.here.pool.execute("UPDATE outbound SET state = 'sent', sent_at = now()")
+
+    stopped = await as_operator(agents, "cancel_bulk", bulk_id=begun["bulk_id"])
+
+    assert (stopped["status"], stopped["states"]) == ("finished", {"sent": 2})
 
 
 @pytest.mark.promise("progress")

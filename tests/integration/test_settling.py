@@ -38,7 +38,6 @@ async def listed(post: Post, state: str = "unknown") -> list[str]:
         post.here.pool,
         state,  # type: ignore[arg-type]  # any state
         of=settling.Of(),
-        before=0,
         limit=10,
     )
     return [str(one.id) for one in found]

@@ -142,8 +142,8 @@ RETURNING id
 SELECT id, at, author, text FROM appeal_notes WHERE appeal_id = $1 ORDER BY id DESC LIMIT $2
 
 -- name: journal_of_appeal
-SELECT at, actor, event, from_status, to_status, reason FROM appeal_events
-WHERE appeal_id = $1 ORDER BY id DESC LIMIT $2
+SELECT id, at, actor, event, from_status, to_status, reason FROM appeal_events
+WHERE appeal_id = $1 AND id < $3 ORDER BY id DESC LIMIT $2
 
 -- name: appeals_to_wake
 SELECT id FROM appeals WHERE status = 'snoozed' AND snoozed_until <= $1 ORDER BY snoozed_until LIMIT $2

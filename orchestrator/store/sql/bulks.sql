@@ -53,7 +53,7 @@ SELECT state, count(*)::integer AS count, min(sent_at) AS first_sent, max(update
 FROM outbound WHERE bulk_id = $1 GROUP BY state
 
 -- name: cancel_bulk
-UPDATE bulks SET cancelled_at = coalesce(cancelled_at, $2) WHERE id = $1 RETURNING *
+UPDATE bulks SET cancelled_at = coalesce(cancelled_at, $2) WHERE id = $1
 
 -- name: cancel_bulk_messages
 -- What the vendor certainly has not; what is being sent goes its way.

@@ -204,7 +204,7 @@ SELECT m.id, m.direction, m.sender, m.event, m.message_type, m.message_text, m.m
     m.external_message_id, m.external_chat_id, m.sent_at, m.edited_at, m.deleted_at, m.outbound_id, o.state
 FROM messages_history AS m
 LEFT JOIN outbound AS o ON o.id = m.outbound_id
-WHERE m.channel = $1 AND m.account = $2 AND m.external_chat_id = $3
+WHERE m.channel = $1 AND m.account = $2 AND m.external_chat_id = $3 AND m.id < $5
 ORDER BY m.id DESC LIMIT $4
 
 -- name: messages_around_turn

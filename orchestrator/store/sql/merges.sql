@@ -43,7 +43,7 @@ FROM client_merges WHERE id = $1
 -- name: merges_of_client
 -- Those that stand, in which the client won; the latest first.
 SELECT id, winner_id, loser_id, why, merged_by, merged_at, undone_by, undone_at, cases, latest
-FROM client_merges WHERE winner_id = $1 AND undone_at IS NULL ORDER BY id DESC
+FROM client_merges WHERE winner_id = $1 AND undone_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $3
 
 -- name: standing_merge_of
 -- The merge in which this client lost.

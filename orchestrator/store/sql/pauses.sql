@@ -2,8 +2,16 @@
 SELECT * FROM pauses WHERE channel = $1 AND account = $2 AND external_chat_id = $3
 
 -- name: list_pauses
-SELECT * FROM pauses WHERE ended_at IS NULL AND coalesce(until, 'infinity') > $1
-ORDER BY started_at DESC, channel, account, external_chat_id LIMIT $2
+-- Behind ($3, $4), of these chats ($5, $6, $7) or of all: null.
+SELECT * FROM (
+    SELECT *, md5(concat_ws('|', channel, account, external_chat_id)) AS mark FROM pauses
+    WHERE ended_at IS NULL AND coalesce(until, 'infinity') > $1
+        AND ($5::text[] IS NULL OR (channel, account, external_chat_id) IN (
+            SELECT * FROM unnest($5::text[], $6::text[], $7::text[])
+        ))
+) AS p
+WHERE (started_at, mark COLLATE "C") < ($3, $4)
+ORDER BY started_at DESC, mark COLLATE "C" DESC LIMIT $2
 
 -- name: put_pause
 -- In the order of Pause.__slots__.
