@@ -1,7 +1,7 @@
 """A bell that wakes waiters in every replica: Redis pub/sub between processes, an event inside one.
 
 A ring that nobody hears is no loss: what it announces lies in PostgreSQL or Redis, and waiters look again
-after their timeout.
+after their timeout, and when the bell is heard again.
 """
 
 import asyncio
@@ -66,8 +66,9 @@ class Bell:
                 await self._wake()
 
 
-async def heard(redis: Redis, key: str) -> AsyncGenerator[bytes, None]:
-    """What is published on `key`, for ever; what is said while Redis is away is not heard."""
+async def heard(redis: Redis, key: str) -> AsyncGenerator[bytes | None, None]:
+    """What is published on `key`, for ever. None: it is heard again, after a while in which it was not."""
+    first = True
     while True:
         try:
             async with redis.pubsub() as channel:
@@ -76,7 +77,11 @@ async def heard(redis: Redis, key: str) -> AsyncGenerator[bytes, None]:
                 async for message in channel.listen():
                     if message["type"] == "message":
                         yield message["data"]
+                    elif not first:  # redis-py, too, subscribes again when it had to connect again
+                        yield None
+                    first = False
         except (RedisError, OSError):
+            first = False
             _end_if_told()
             await asyncio.sleep(_RECONNECT_SECONDS)
 

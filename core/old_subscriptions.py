@@ -4,6 +4,7 @@ Clients of 2026 send subscriptions/listen instead, which the SDK serves.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
@@ -24,12 +25,17 @@ class SpellingBus(SubscriptionBus, Protocol):
 
 
 class OldSubscriptions:
-    """What the one client of this process watches, told as the bus tells it."""
+    """What the one client of this process watches, told as the bus tells it.
+
+    A client that does not read is told once of what has changed meanwhile, however often it did.
+    """
 
     def __init__(self, bus: SpellingBus) -> None:
         self._bus = bus
+        self._one_by_one = asyncio.Lock()
         self._watched: dict[str, tuple[ServerSession, AsyncExitStack]] = {}
-        self._changed: asyncio.Queue[str] = asyncio.Queue()
+        self._changed: OrderedDict[str, None] = OrderedDict()
+        self._news = asyncio.Event()
 
     def add_to(self, server: MCPServer) -> None:
         """Serve both requests."""
@@ -51,25 +57,31 @@ class OldSubscriptions:
         self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams
     ) -> EmptyResult:
         uri = str(params.uri)
-        if uri not in self._watched:
-            written = AsyncExitStack()
-            await written.enter_async_context(self._bus.watched_as(uri))
-            self._watched[uri] = (ctx.session, written)
+        async with self._one_by_one:
+            if uri not in self._watched:
+                written = AsyncExitStack()
+                await written.enter_async_context(self._bus.watched_as(uri))
+                self._watched[uri] = (ctx.session, written)
         return EmptyResult()
 
     async def _unsubscribe(
         self, _: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams
     ) -> EmptyResult:
-        if watched := self._watched.pop(str(params.uri), None):
-            await watched[1].aclose()
+        async with self._one_by_one:
+            if watched := self._watched.pop(str(params.uri), None):
+                await watched[1].aclose()
         return EmptyResult()
 
     def _hear(self, event: ServerEvent) -> None:
         if isinstance(event, ResourceUpdated) and event.uri in self._watched:
-            self._changed.put_nowait(event.uri)
+            self._changed[event.uri] = None
+            self._news.set()
 
     async def _tell(self) -> None:
         while True:
-            uri = await self._changed.get()
-            if watched := self._watched.get(uri):
-                await watched[0].send_resource_updated(uri)
+            await self._news.wait()
+            self._news.clear()
+            while self._changed:
+                uri, _ = self._changed.popitem(last=False)
+                if watched := self._watched.get(uri):
+                    await watched[0].send_resource_updated(uri)

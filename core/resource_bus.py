@@ -1,6 +1,7 @@
 """Who watches a resource or a list hears of its change in every replica: through Redis, inside by a call.
 
-It is the MCP SDK's SubscriptionBus. Nothing is replayed: whoever was away reads the resource again.
+It is the MCP SDK's SubscriptionBus. Nothing is replayed: when others were not heard for a while, all that is
+watched here is told as changed, so that it is read again.
 """
 
 import json
@@ -49,8 +50,15 @@ class ResourceBus:
         self._spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     async def changed(self, *uris: str) -> None:
-        """Tell everywhere that these resources, by their own names, are not what they were."""
+        """Tell everywhere that these resources, by their own names, are not what they were; here at least."""
         await self._tell([ResourceUpdated(uri=uri) for uri in uris])
+
+    async def told(self, *uris: str) -> None:
+        """Tell the same everywhere, or raise: RedisError, OSError; then it is to be told again."""
+        events = [ResourceUpdated(uri=uri) for uri in uris]
+        await self._tell_others(events)
+        for event in events:
+            await self._tell_here(event)
 
     async def publish(self, event: ServerEvent) -> None:
         """Tell the listeners of this process now and those of the others through Redis."""
@@ -84,23 +92,35 @@ class ResourceBus:
     async def _listen(self) -> None:
         async with aclosing(heard(self._redis, self._key)) as words:
             async for said in words:
-                told = json.loads(said)
-                if told["from"] != self._name:
-                    await self._tell_here(_read(told))
+                try:
+                    await (self._tell_all_here() if said is None else self._hear(said))
+                except Exception:
+                    log.exception("change_not_understood")  # of a newer replica, or of a stranger
+
+    async def _hear(self, said: bytes) -> None:
+        told = json.loads(said)
+        if told["from"] != self._name:
+            await self._tell_here(_read(told))
 
     async def _tell(self, events: Sequence[ServerEvent]) -> None:
         for event in events:
             await self._tell_here(event)
+        try:
+            await self._tell_others(events)
+        except (RedisError, OSError):
+            log.warning("change_not_heard_elsewhere", changes=len(events), **_written(events[0]))
+
+    async def _tell_others(self, events: Sequence[ServerEvent]) -> None:
         if not events:
             return
-        what = [_written(event) for event in events]
-        try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for one in what:
-                    pipe.publish(self._key, json.dumps({"from": self._name, **one}))
-                await pipe.execute()
-        except (RedisError, OSError):
-            log.warning("change_not_heard_elsewhere", changes=len(what), **what[0])
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for event in events:
+                pipe.publish(self._key, json.dumps({"from": self._name, **_written(event)}))
+            await pipe.execute()
+
+    async def _tell_all_here(self) -> None:
+        for name in list(self._spellings):
+            await self._tell_here(ResourceUpdated(uri=name))
 
     async def _tell_here(self, event: ServerEvent) -> None:
         if not isinstance(event, ResourceUpdated):

@@ -73,7 +73,7 @@ class Waking:
         parts = self._parts
         return [
             *(notifier.run() for notifier in self.notifiers()),
-            ChangeTeller(parts.pool, self.bus, parts.turns_bell).run(),
+            ChangeTeller(parts.pool, self.bus, parts.turns_bell, parts.clock).run(),
             CapabilityWatch(parts.manifests, parts.channels, self.bus).run(),
         ]
 

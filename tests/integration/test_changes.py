@@ -4,21 +4,26 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 from mcp import Client
 from mcp.server.subscriptions import ResourceUpdated, ServerEvent
+from redis.exceptions import RedisError
 
 from core.auth import Caller
 from core.bell import Bell
+from core.clock import SystemClock
 from core.keys import Keys
 from core.resource_bus import ResourceBus
 from core.resource_names import own_names
 from orchestrator.change_teller import ChangeTeller
 from orchestrator.merges import merge, unmerge
+from orchestrator.store import outbound
 from tests.integration.hub_server import agent_of, replica
-from tests.integration.intake_fixture import connect
+from tests.integration.intake_fixture import connect, line_to
 from tests.integration.test_deliver import Post, outgoing
 from tests.integration.test_deliver import opened as posting
 from tests.integration.test_hub import CHAT, Agents, lease, opened
@@ -39,7 +44,8 @@ class Watcher:
         self._heard: list[str] = []
         self.bus = ResourceBus(agents.desk.line.redis, KEY)
         self.bus.subscribe(self._hear)
-        self.teller = ChangeTeller(self.here.pool, self.bus, agents.desk.bell)
+        self.clock = agents.desk.line.clock
+        self.teller = ChangeTeller(self.here.pool, self.bus, agents.desk.bell, self.clock)
 
     async def hears(self) -> set[str]:
         """The resources that have changed; each is told once however often it did."""
@@ -112,6 +118,39 @@ async def _closes(one: Watcher, turn: dict[str, Any]) -> None:
     await one.agents.call("close_appeal", appeal_id=turn["appeal_id"])
 
 
+async def _comes_back(one: Watcher, turn: dict[str, Any]) -> None:
+    await _closes(one, turn)
+    await one.hears()
+    await one.agents.call("update_appeal", appeal_id=turn["appeal_id"], status="open")
+
+
+async def _puts_off(one: Watcher, turn: dict[str, Any]) -> None:
+    until = (one.agents.now + timedelta(hours=1)).isoformat()
+    await one.agents.call("update_appeal", appeal_id=turn["appeal_id"], status="snoozed", snooze_until=until)
+
+
+async def _calls_back(one: Watcher, turn: dict[str, Any]) -> None:
+    said = {"channel": "avito", "chat_id": turn["chat_id"], "text": "Завтра", "sender": "agent"}
+    sent = await one.agents.asked_by(OPERATOR, "send_message", **said)
+    await one.hears()
+    await one.agents.asked_by(OPERATOR, "cancel_delivery", delivery_id=sent["delivery_id"])
+
+
+async def _was_an_echo(one: Watcher, turn: dict[str, Any]) -> None:
+    sent = await one.agents.reply(turn)
+    await one.here.resolve(message("v-1", "Да", event="operator_message", second=50))
+    await one.hears()
+    await outbound.mark_sent(one.here.pool, UUID(sent["delivery_id"]), ["v-1"], now=one.here.now)
+
+
+async def _shows_another_ad(one: Watcher, _: dict[str, Any]) -> None:
+    await one.here.pool.execute("UPDATE appeals SET ad_title = 'iPhone 12'")
+
+
+async def _looks_again(one: Watcher, _: dict[str, Any]) -> None:
+    await one.here.pool.execute("UPDATE appeals SET look_again_at = now()")
+
+
 async def _hands_off(one: Watcher, turn: dict[str, Any]) -> None:
     await one.agents.call("hand_off", **lease(turn), reason="asked")
 
@@ -135,8 +174,14 @@ async def _erases(one: Watcher, turn: dict[str, Any]) -> None:
         (_operator_writes, {"appeal", "chat", "client"}),
         (_replies, {"appeal", "chat", "client"}),
         (_notes, {"appeal"}),
-        (_tags, {"appeal"}),
-        (_closes, {"appeal", "client"}),
+        (_tags, {"appeal", "client"}),
+        (_puts_off, {"appeal", "client"}),
+        (_shows_another_ad, {"appeal", "client"}),
+        (_closes, {"appeal", "chat", "client"}),
+        (_comes_back, {"appeal", "chat", "client"}),
+        (_calls_back, {"appeal", "chat"}),
+        (_was_an_echo, {"appeal", "chat", "client"}),
+        (_looks_again, set()),
         (_hands_off, {"appeal", "chat", "client"}),
         (_pauses, {"appeal", "chat", "client"}),
         (_erases, {"appeal", "client"}),
@@ -226,13 +271,88 @@ async def test_nothing_is_told_before_it_is_committed_or_when_it_never_is(
             await undone.rollback()
         never = await one.hears()
 
-    assert (during, after, never) == (set(), {"appeal"}, set())
+    assert (during, after, never) == (set(), {"appeal", "client"}, set())
+
+
+async def test_a_case_is_the_open_one_in_all_chats_of_its_client(redis_url: str, database_url: str) -> None:
+    """A case is named by its latest chat; the others show its number too, and the name."""
+    async with watching(redis_url, database_url) as one:
+        heard = list[str]()
+        one.bus.subscribe(lambda event: heard.append(cast(ResourceUpdated, event).uri))
+        for chat in ("first", "second"):
+            await one.agents.customer("Сколько?", chat=chat)
+        await one.here.resolve(message("0", chat="another", external_user_id="boris"))
+        for change in (
+            "UPDATE appeals SET status = 'resolved', closed_at = now() WHERE id = 1",
+            "UPDATE clients SET name = 'Анна' WHERE id = 1",
+        ):
+            await one.teller.tell_all()
+            heard.clear()
+            await one.here.pool.execute(change)
+            await one.teller.tell_all()
+
+            assert {uri for uri in heard if uri.startswith("chat")} == {
+                "chat://avito/default/first",
+                "chat://avito/default/second",
+            }
+
+
+async def test_what_redis_did_not_take_is_told_when_it_is_back(redis_url: str, database_url: str) -> None:
+    """Those here, too, are told once, not at every attempt."""
+    async with (
+        watching(redis_url, database_url) as one,
+        line_to(redis_url) as line,
+        connect(line.url) as redis,
+    ):
+        bus, heard = ResourceBus(redis, KEY), list[str]()
+        bus.subscribe(lambda event: heard.append(cast(ResourceUpdated, event).uri))
+        teller = ChangeTeller(one.here.pool, bus, one.agents.desk.bell, one.clock)
+        await one.agents.customer("Сколько?")
+        await line.cut()
+        for _ in range(2):
+            with pytest.raises((RedisError, OSError)):
+                await teller.tell_all()
+        away = list(heard)
+        await line.mend()
+        await teller.tell_all()
+
+    assert (away, sorted(map(_short, heard))) == ([], ["appeal", "chat", "client"])
+
+
+class RingingClock(SystemClock):
+    """Somebody rings whenever the teller rests. Time stands; `rests` are how long, ms; three are enough."""
+
+    def __init__(self, bell: Bell) -> None:
+        self._bell = bell
+        self.rests: list[int] = []
+
+    def now_ms(self) -> int:
+        return 0
+
+    async def wait(self, event: asyncio.Event, until_ms: int) -> None:
+        await self._bell.ring()
+        self.rests.append(until_ms)
+        if len(self.rests) == 3:
+            raise asyncio.CancelledError
+
+
+async def test_however_often_the_bell_rings_it_looks_ten_times_a_second(
+    redis_url: str, database_url: str
+) -> None:
+    async with watching(redis_url, database_url) as one:
+        bell = one.agents.desk.bell
+        clock = RingingClock(bell)
+        async with asyncio.timeout(10):
+            with pytest.raises(asyncio.CancelledError):
+                await ChangeTeller(one.here.pool, one.bus, bell, clock).run()
+
+    assert clock.rests == [100, 100, 100]
 
 
 async def test_who_dies_while_telling_leaves_it_to_another_replica(redis_url: str, database_url: str) -> None:
     async with watching(redis_url, database_url) as one:
         await one.agents.customer("Сколько?")
-        dying = ChangeTeller(one.here.pool, cast(ResourceBus, DyingBus()), one.agents.desk.bell)
+        dying = ChangeTeller(one.here.pool, cast(ResourceBus, DyingBus()), one.agents.desk.bell, one.clock)
         with pytest.raises(asyncio.CancelledError):
             await dying.tell_all()
 
@@ -242,7 +362,7 @@ async def test_who_dies_while_telling_leaves_it_to_another_replica(redis_url: st
 class DyingBus:
     """The process ends while it tells."""
 
-    async def changed(self, *_: str) -> None:
+    async def told(self, *_: str) -> None:
         raise asyncio.CancelledError
 
 

@@ -13,11 +13,12 @@ from mcp.server.subscriptions import (
     ToolsListChanged,
 )
 from pydantic import SecretStr
+from redis.exceptions import RedisError
 
 from core.connections import redis_client
 from core.resource_bus import ResourceBus
 from core.settings import ServiceSettings
-from tests.integration.intake_fixture import connect
+from tests.integration.intake_fixture import connect, line_to
 
 KEY = "changes:test"
 INBOX = ResourceUpdated(uri="inbox://turns")
@@ -97,6 +98,56 @@ async def test_while_redis_is_away_those_here_are_told_all_the_same() -> None:
         bus = ResourceBus(redis, KEY)
         watcher = Watcher(bus)
         await bus.publish(INBOX)
+
+    assert watcher.heard == [INBOX]
+
+
+async def test_who_must_tell_everybody_hears_that_redis_is_away(redis_url: str) -> None:
+    """They tell once more then; so nobody is told before all can be."""
+    async with line_to(redis_url) as line, connect(line.url) as redis:
+        bus = ResourceBus(redis, KEY)
+        watcher = Watcher(bus)
+        await bus.told(INBOX.uri)
+        await line.cut()
+        with pytest.raises((RedisError, OSError)):
+            await bus.told("chat://1")
+
+    assert watcher.heard == [INBOX]
+
+
+@pytest.mark.promise("changes")
+async def test_whoever_was_deaf_for_a_while_is_told_of_all_that_they_watch(redis_url: str) -> None:
+    """Nobody knows what was said meanwhile: all is to be read again, each in the letters of its watcher."""
+
+    async def own_name(uri: str) -> str:
+        return uri.lower()
+
+    async with line_to(redis_url) as line, connect(line.url) as redis, connect(redis_url) as elsewhere:
+        bus = ResourceBus(redis, KEY, own_name)
+        watcher = Watcher(bus)
+        async with bus.listening(), bus.watched_as("chat://A", INBOX.uri):
+            while not (await elsewhere.pubsub_numsub(KEY))[0][1]:
+                pass
+            await line.cut()
+            await ResourceBus(elsewhere, KEY).changed("chat://a")
+            await line.mend()
+            await watcher.hears(3)
+
+    heard = {getattr(event, "uri", "") for event in watcher.heard}
+    assert heard == {"chat://a", "chat://A", INBOX.uri}
+
+
+@pytest.mark.parametrize("said", ["no json", "[]", "{}", '{"from": "a newer one", "list": "feelings"}'])
+async def test_what_is_not_understood_ends_nothing(redis_url: str, said: str) -> None:
+    """A newer replica tells of more than this one knows, and neither may end the other."""
+    async with connect(redis_url) as redis:
+        bus = ResourceBus(redis, KEY)
+        watcher = Watcher(bus)
+        async with bus.listening():
+            while not await redis.publish(KEY, said):
+                pass
+            await ResourceBus(redis, KEY).publish(INBOX)
+            await watcher.hears(1)
 
     assert watcher.heard == [INBOX]
 
