@@ -44,7 +44,7 @@ class Announcer:
                     fields: Any = entry(notice)  # redis-py's types know no dict of str
                     pipe.xadd(self._stream, fields, maxlen=self._length, approximate=True)
                 await pipe.execute()
-        await self._bus.changed(INBOX)
+        await self._bus.told(INBOX)
         now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
         await notices.done(self._pool, self.way, told, now=now)
 

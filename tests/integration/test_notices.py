@@ -6,13 +6,17 @@ from datetime import timedelta
 
 import pytest
 from mcp.server.subscriptions import ServerEvent
+from redis.exceptions import RedisError
 
 from core.keys import Keys
 from core.observability import Metrics
+from core.resource_bus import ResourceBus
+from orchestrator.announcer import Announcer
 from orchestrator.notifier import Notifier
 from orchestrator.store.notices import Notice, Way
 from orchestrator.waking import Waking
 from orchestrator.waking_settings import WakingSettings
+from tests.integration.intake_fixture import connect, line_to
 from tests.integration.test_hub import LEASE, lease
 from tests.integration.waking_fixture import STREAM, Wakes, waking
 
@@ -207,6 +211,23 @@ async def test_without_a_stream_who_watches_is_told_all_the_same(wakes: Wakes) -
 
     assert [getattr(event, "uri", "") for event in changed] == ["inbox://turns"]
     assert await wakes.redis.exists(STREAM) == 0
+
+
+async def test_while_redis_is_away_no_turn_counts_as_told(wakes: Wakes, redis_url: str) -> None:
+    async with line_to(redis_url) as line, connect(line.url) as redis:
+        bus = ResourceBus(redis, Keys().changes("hub"))
+        teller = Announcer(wakes.pool, redis, STREAM, length=0, bus=bus, clock=wakes.clock)
+        notifier = Notifier(wakes.pool, teller, bell=wakes.agents.desk.bell, clock=wakes.clock)
+        await wakes.customer("a")
+        await line.cut()
+        with pytest.raises((RedisError, OSError)):
+            await notifier.tell_all()
+        away = await wakes.notices()
+        await line.mend()
+        await wakes.pass_time(teller.seconds)
+        await notifier.tell_all()
+
+    assert (away, await wakes.notices()) == ([("redis", 1, False)], [("redis", 2, True)])
 
 
 async def test_the_loop_is_woken_by_the_bell_and_ends_when_cancelled(wakes: Wakes) -> None:
