@@ -34,6 +34,10 @@ Mode = Literal["read_only", "guarded", "full"]
 #: unasked, to one or many. manage: webhooks, dead letters, merging and erasing clients, deleting.
 Scope = Literal["read", "answer", "send", "manage"]
 ALL_SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
+#: Of the subject of an access token.
+LONGEST_SUBJECT = 255
+#: Of a caller; the longest is such a subject after `oauth:`.
+LONGEST_NAME = len("oauth:") + LONGEST_SUBJECT
 _CALLER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 #: What an entry without a role is; all others are agents.
 _USUAL_ROLES: dict[str, Role] = {"operator": "operator", "orchestrator": "service"}

@@ -16,7 +16,7 @@ from core.accounts import Accounts
 from core.afterwards import Afterwards
 from core.app import VERSION, ServiceParts, build_app
 from core.attempts import Attempts
-from core.audit import AuditStream
+from core.audit import DELIVERIES, AuditStream
 from core.auth import KeyRing
 from core.background import running
 from core.channel import Channel, ListsChats, NamesChats
@@ -193,7 +193,7 @@ class _Wiring(Generic[S, C]):
             profile=made.settings.mcp_profile,
             core_tools=CHANNEL_CORE,
             state_keys=self._seals,
-            audit=AuditStream(name, self._seals, self._redis, self._keys, SystemClock()),
+            audit=self._audit(name),
             confirm=Confirmations(name, self._seals, SystemClock(), OnceInRedis(self._redis, self._keys)),
             tokens=tokens_of(made.settings, made.settings.public_url, SystemClock()),
             fence=self._fence(some),
@@ -209,6 +209,10 @@ class _Wiring(Generic[S, C]):
         if not says and operation.name not in SEEN_AT_ONCE:
             return operation
         return self._pauses.guarding(self._made.service.channel, operation, known.name)
+
+    def _audit(self, name: str) -> AuditStream:
+        clock = SystemClock()
+        return AuditStream(name, self._seals, self._redis, keys=self._keys, clock=clock, spared=DELIVERIES)
 
     def _fence(self, some: Channel) -> Fence:
         ended = EndedTokens(self._redis, self._keys, SystemClock())

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from redis.asyncio import Redis
 
 from core.arguments import TEXT_MAX
-from core.auth import Caller
+from core.call import Call
 from core.clock import Clock
 from core.echoes import storage_errors
 from core.errors import ConfirmationRequired
@@ -70,15 +70,14 @@ class Confirmations:
         self._clock = clock
         self._once = once
 
-    async def __call__(
-        self, caller: Caller, operation: Operation, given: Mapping[str, Any], token: str
-    ) -> None:
+    async def __call__(self, call: Call, token: str) -> None:
         """Raises ConfirmationRequired, StorageDown."""
-        what = write_json([self._service, caller.name, caller.role, operation.name]).encode()
-        digest = hashlib.sha256(what + b"\0" + canonical(given)).digest()
-        why = await self._fault(token, digest, once=not given.get("idempotency_key"))
+        caller, operation = call.caller, call.operation.name
+        what = write_json([self._service, caller.name, caller.role, operation]).encode()
+        digest = hashlib.sha256(what + b"\0" + await call.digest()).digest()
+        why = await self._fault(token, digest, once=not call.given.get("idempotency_key"))
         if why:
-            said = f"{why}{operation.name} waits for a yes, and nothing was done."
+            said = f"{why}{operation} waits for a yes, and nothing was done."
             raise ConfirmationRequired(said, confirm_token=self._new(digest))
 
     async def _fault(self, token: str, digest: bytes, *, once: bool) -> str:
@@ -104,11 +103,6 @@ class Confirmations:
     def _seal(self, key: bytes, ends: int, mark: str, digest: bytes) -> str:
         made = hmac.digest(key, b"%d|%b|%b" % (ends, mark.encode(), digest), "sha256")
         return base64.urlsafe_b64encode(made).decode().rstrip("=")
-
-
-def canonical(given: Mapping[str, Any]) -> bytes:
-    """The arguments as the same bytes however they were written down."""
-    return write_json({name: given[name] for name in sorted(given)}).encode("utf-8", "surrogatepass")
 
 
 def consent() -> bool | None:

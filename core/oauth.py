@@ -14,13 +14,12 @@ from mcp.server.auth.routes import build_resource_metadata_url, create_protected
 from pydantic import AnyHttpUrl, TypeAdapter
 from starlette.routing import Route
 
-from core.auth import Caller, Mode, Role, Scope
+from core.auth import LONGEST_SUBJECT, Caller, Mode, Role, Scope
 from core.clock import Clock
 from core.issuer_keys import ALGORITHMS, IssuerKeys
 from core.oauth_settings import OAuthSettings, parse_scopes
 
 _LONGEST_TOKEN = 16 * 1024
-_LONGEST_SUBJECT = 255
 #: A logout token or a proof of possession is signed by the same issuer and is no access token.
 _TYPES = ("jwt", "at+jwt", "application/at+jwt")
 #: Clocks differ.
@@ -46,7 +45,9 @@ class Tokens:
         """Whose token this is; None for one that is not for us. IssuerAway when that cannot be told."""
         claims = await self._claims(token)
         who = _text(claims.get("sub")) or _text(claims.get("client_id"))
-        if not who or len(who) > _LONGEST_SUBJECT or not self._is_of_ours(claims):
+        # What cannot be seen can be neither stored nor told apart, in the log of who did what least of all.
+        known = who.isprintable() and 0 < len(who) <= LONGEST_SUBJECT
+        if not known or not self._is_of_ours(claims):
             return None
         # No name of API_KEYS has a colon: a subject cannot pass for one of them.
         return Caller(

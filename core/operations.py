@@ -17,7 +17,7 @@ from core.auth import Scope
 from core.rehearsal import DRY_RUN, Rehearsal, Rehearse, or_rehearsal
 
 #: What an operation may do to the world, from harmless to irrevocable.
-Risk = Literal["read", "status", "work", "answer", "change", "send", "bulk", "delete", "erase"]
+Risk = Literal["read", "status", "work", "answer", "change", "redirect", "send", "bulk", "delete", "erase"]
 
 #: read: look, also at the messenger. status: look at our own state only.
 READING: frozenset[Risk] = frozenset({"read", "status"})
@@ -27,12 +27,14 @@ SPEAKING: frozenset[Risk] = frozenset({"answer", "send", "bulk"})
 TAKING: frozenset[Risk] = frozenset({"delete", "erase"})
 
 #: work: take, keep or note a conversation, nothing that a customer reads. change: settings and records.
+#: redirect: where customers' messages go.
 _SCOPES: dict[Risk, Scope] = {
     "read": "read",
     "status": "read",
     "work": "answer",
     "answer": "answer",
     "change": "manage",
+    "redirect": "manage",
     "send": "send",
     "bulk": "send",
     "delete": "manage",

@@ -48,7 +48,7 @@ class AccountAffairs:
     def _subscribing(self) -> list[Operation]:
         on, off, show = (f"/api/webhook/{word}" for word in ("subscribe", "unsubscribe", "status"))
         return [
-            Operation("subscribe_webhook", "Subscribe our webhook", "POST", on, self._subscribe, "change"),
+            Operation("subscribe_webhook", "Subscribe our webhook", "POST", on, self._subscribe, "redirect"),
             Operation("webhook_status", "Show webhook status", "GET", show, self._webhook_status, "read"),
             Operation(
                 "unsubscribe_webhook",

@@ -21,6 +21,7 @@ from starlette import types as asgi
 
 from core.audit import NO_AUDIT, Audit, is_written_down, written_down
 from core.auth import Caller, caller_now
+from core.call import Call
 from core.confirmation import consent, question
 from core.errors import Declined, NotPermitted
 from core.fence import NO_FENCE, Fence
@@ -31,11 +32,11 @@ from core.rehearsal import DRY_RUN, DryRun
 from core.resources import ResourceOf
 
 #: What a guarded caller confirms first; a send only where the customer has not written first.
-CONFIRMED: frozenset[Risk] = frozenset({"send", "bulk", "delete", "erase"})
+CONFIRMED: frozenset[Risk] = frozenset({"redirect", "send", "bulk", "delete", "erase"})
 
-#: Asked before a guarded caller's operation of such a risk runs, with the checked arguments and the
-#: confirm_token that came with them; raises to stop.
-Confirm = Callable[[Caller, Operation, Mapping[str, Any], str], Awaitable[None]]
+#: Asked before a guarded caller's operation of such a risk runs, with the confirm_token that came with the
+#: call; raises to stop.
+Confirm = Callable[[Call, str], Awaitable[None]]
 
 _TOKEN = inspect.Parameter(
     "confirm_token",
@@ -59,7 +60,7 @@ LOOKING = frozenset(
 )
 
 
-async def unconfirmed(_: Caller, __: Operation, ___: Mapping[str, Any], ____: str) -> None:
+async def unconfirmed(_: Call, __: str) -> None:
     """Guarded callers are not asked."""
 
 
@@ -99,15 +100,14 @@ class _Door:
 
     async def run(self, *, confirm_token: str = "", dry_run: bool = False, **given: Any) -> BaseModel:
         """Refuse it, rehearse it, have it confirmed, or carry it out; and write down what became of it."""
-        caller = caller_now()
-        passed = partial(self._passed, caller, given, confirm_token, dry_run=dry_run)
-        if not is_written_down(caller, self._operation):
+        call = Call(caller_now(), self._operation, given)
+        passed = partial(self._passed, call, confirm_token, dry_run=dry_run)
+        if not is_written_down(self._operation):
             return await passed()
-        return await written_down(self._audit, caller, self._operation, given, passed)
+        return await written_down(self._audit, call, passed)
 
-    async def _passed(
-        self, caller: Caller, given: Mapping[str, Any], confirm_token: str, *, dry_run: bool
-    ) -> BaseModel:
+    async def _passed(self, call: Call, confirm_token: str, *, dry_run: bool) -> BaseModel:
+        caller, given = call.caller, call.given
         if why := refusal(caller, self._operation):
             raise NotPermitted(why)
         if caller.bounds is not None:
@@ -118,7 +118,7 @@ class _Door:
         if said is False:
             raise Declined
         if not said and await self._waits(caller, given):
-            await self._confirm(caller, self._operation, given, confirm_token)
+            await self._confirm(call, confirm_token)
         return await self._operation.run(**given)
 
     async def question(self, given: Mapping[str, Any]) -> str:

@@ -276,6 +276,7 @@ class FakeChannelWithEverything(FakeChannelWithHistory):
         return ChatInfo(chat_id=chat_id)
 
     async def subscribe_webhook(self, url: str) -> WebhookStatus:
+        self.asked.append(("subscribe_webhook", url))
         return WebhookStatus(subscribed=True, urls=[url])
 
     async def webhook_status(self) -> WebhookStatus:

@@ -5,10 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from core.app import ServiceParts, build_app
-from core.audit import AuditStream
 from core.auth import KeyRing
 from core.clock import SystemClock
-from core.confirmation import Confirmations, OnceInRedis
 from core.connections import redis_client
 from core.keys import Keys
 from core.mcp_fixtures import fixtures_of
@@ -61,13 +59,10 @@ def _parts(common: ServiceSettings, own: OrchestratorSettings, *, loops: bool = 
     seals = state_keys(common.mcp_state_keys, common.api_keys)
     ring = KeyRing.parse(common.api_keys)
     parts = orchestrator.parts(ring, allowed_hosts=common.allowed_hosts, state_keys=seals)
-    once = OnceInRedis(redis, Keys(common.redis_prefix))
     return replace(
         parts,
         lifespan=lifespan,
         profile=common.mcp_profile,
-        audit=AuditStream("hub", seals, redis, Keys(common.redis_prefix), SystemClock()),
-        confirm=Confirmations(parts.name, seals, SystemClock(), once),
         tokens=tokens_of(common, common.public_url, SystemClock()),
         fixtures=fixtures_of(common.mcp_fixtures),
     )

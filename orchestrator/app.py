@@ -10,11 +10,13 @@ from redis.asyncio import Redis
 
 from core.app import VERSION, ServiceParts
 from core.appeal_tokens import AppealTokens
+from core.audit import AuditStream
 from core.auth import KeyRing
 from core.bell import Bell
 from core.chats import Chats
 from core.clock import Clock
 from core.collector import Collector
+from core.confirmation import Confirmations, OnceInRedis
 from core.deadletters import DeadLetters
 from core.dispatcher import Dispatcher, Work
 from core.ended_tokens import EndedTokens
@@ -124,13 +126,17 @@ class Orchestrator:
         self._waking = Waking(settings, self._hub.parts, redis, keys, self.metrics)
 
     def parts(
-        self, ring: KeyRing, *, allowed_hosts: tuple[str, ...] = (), state_keys: Sequence[bytes] = ()
+        self, ring: KeyRing, *, state_keys: Sequence[bytes], allowed_hosts: tuple[str, ...] = ()
     ) -> ServiceParts:
-        """The service: hub tools, REST, health and the lifespan of the loops."""
+        """The service: hub tools, REST, health and the lifespan of the loops.
+
+        `state_keys`: at least one; they seal tokens and confirmations, and key the digests of the audit log.
+        """
+        name = "eldoleado-hub"
         tokens = TokenDesk(self._hub.parts, AppealTokens(state_keys, self._clock), self._ended)
         desks = (self._hub, self._waking, tokens)
         return ServiceParts(
-            name="eldoleado-hub",
+            name=name,
             title="Eldoleado hub",
             instructions=INSTRUCTIONS,
             operations=[told_when_away(one) for desk in desks for one in desk.operations()],
@@ -149,6 +155,8 @@ class Orchestrator:
             resource_bus=self._waking.bus,
             views=self._hub.views(),
             state_keys=state_keys,
+            confirm=Confirmations(name, state_keys, self._clock, OnceInRedis(self._redis, self._keys)),
+            audit=AuditStream("hub", state_keys, self._redis, keys=self._keys, clock=self._clock),
             fence=self._fence.fence(),
             closed_routes=self._waking.routes(),
         )

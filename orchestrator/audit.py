@@ -5,6 +5,7 @@ move, or that a crash left in both, is known by its id.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,8 +17,11 @@ from core.alarm import Outage
 from core.audit import STREAM, Entry
 from core.clock import Clock
 from core.keys import Keys
+from orchestrator.store.errors import Unstorable, only_storable
 from orchestrator.store.pool import Pool
 from orchestrator.store.queries import sql
+
+log = structlog.get_logger()
 
 _AT_ONCE = 500
 _EVERY_SECONDS = 1.0
@@ -51,9 +55,24 @@ class AuditKeeper:
         if not found:
             return 0
         entries = [entry for _, fields in found if (entry := _read(fields)) is not None]
-        await self._pool.execute(sql("keep_audit"), [one.model_dump() for one in entries])
+        try:
+            await self._keep(entries)
+        except Unstorable:
+            for entry in entries:
+                await self._keep_or_tell(entry)
         await self._redis.xdel(self._stream, *[number for number, _ in found])
         return len(found)
+
+    async def _keep(self, entries: Sequence[Entry]) -> None:
+        with only_storable():
+            await self._pool.execute(sql("keep_audit"), [one.model_dump() for one in entries])
+
+    async def _keep_or_tell(self, entry: Entry) -> None:
+        """One that the table cannot hold must not keep back the others."""
+        try:
+            await self._keep([entry])
+        except Unstorable:
+            log.exception("audit_not_stored", **entry.model_dump())
 
     async def forget(self) -> None:
         """Drop what is older than it is kept."""
@@ -67,5 +86,5 @@ def _read(fields: dict[Any, Any]) -> Entry | None:
     try:
         return Entry.model_validate_json(raw)
     except ValidationError:
-        structlog.get_logger().error("audit_entry_unreadable", entry=str(raw)[:500])
+        log.exception("audit_entry_unreadable", entry=str(raw)[:500])
         return None

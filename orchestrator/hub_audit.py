@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from core.audit import Entry
+from core.auth import LONGEST_NAME
 from core.errors import BadCursor
 from core.operations import Operation
 from orchestrator.hub_arguments import CursorArgument, LimitArgument
@@ -36,7 +37,9 @@ class AuditDesk:
 
     async def _list(
         self,
-        caller: Annotated[str, Field(max_length=64, description="Only of this key", examples=["bot"])] = "",
+        caller: Annotated[
+            str, Field(max_length=LONGEST_NAME, description="Only of this key", examples=["bot"])
+        ] = "",
         operation: Annotated[
             str, Field(max_length=64, description="Only of this operation", examples=["send_bulk"])
         ] = "",

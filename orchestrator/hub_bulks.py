@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
+import anyio
 from pydantic import BaseModel, Field
 
+from core.audit import done
 from core.auth import caller_now, demand_operator
 from core.errors import NotFound, Rejected
 from core.operations import Arguments, Operation, asking
@@ -17,7 +19,7 @@ from orchestrator.account_names import AccountNames
 from orchestrator.hub_arguments import TEXT_MAX, AccountArgument, ChannelArgument, KeyArgument, TextArgument
 from orchestrator.hub_parts import HubParts
 from orchestrator.store import bulks
-from orchestrator.store.bulks import Asked, Progress
+from orchestrator.store.bulks import Asked, Bulk, Progress
 from orchestrator.store.errors import Unstorable, only_storable
 from orchestrator.store.pool import Pool
 
@@ -130,17 +132,23 @@ class BulkDesk:
     async def _send(self, given: BulkArguments) -> BulkProgress:
         """Send a text to up to 10,000 chats that wrote to us, when all must be told; answers go first."""
         asked = await self._asked(given)
-        try:
-            with only_storable():
-                bulk, created = await bulks.accept_bulk(self._pool, asked, now=self._parts.now())
-        except Unstorable as error:
-            raise Rejected("A chat id or a text has characters that cannot be kept.") from error
+        with anyio.CancelScope(shield=True):  # who hangs up in between has sent it, and it is told who
+            bulk, created = await self._accepted(asked)
+            await done({"bulk_id": str(bulk.id)})
         await self._parts.outbox_bell.ring()
         if given.wait_seconds:
             told = await self._followed(bulk.id, given.wait_seconds)
         else:
             told = _shown(Progress(bulk), "accepted" if created else "duplicate")
         return told.model_copy(update={"repeated": not created})
+
+    async def _accepted(self, asked: Asked) -> tuple[Bulk, bool]:
+        """It, and whether it is new."""
+        try:
+            with only_storable():
+                return await bulks.accept_bulk(self._pool, asked, now=self._parts.now())
+        except Unstorable as error:
+            raise Rejected("A chat id or a text has characters that cannot be kept.") from error
 
     async def _rehearse(self, **given: Any) -> Rehearsal:
         asked = await self._asked(BulkArguments.model_validate(given))

@@ -3,7 +3,6 @@
 import importlib
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from core.app import ServiceParts
 from core.auth import KeyRing
 from core.channel_service import ChannelService
 from core.clock import SystemClock
-from core.confirmation import Confirmations, OnceInRedis
 from core.connections import redis_client
 from core.ids import DEFAULT_ACCOUNT
 from core.keys import Keys
@@ -30,6 +28,8 @@ from orchestrator.store.pool import new_pool
 from tests.contract.vendor_side import SIDES
 
 KEY = "operator-key-0123456789"
+#: What a service seals with.
+SEALS = [b"a seal of thirty-two characters!"]
 NOWHERE = "127.0.0.1:1"
 
 
@@ -41,9 +41,7 @@ def hub() -> ServiceParts:
     made = Orchestrator(
         own, redis=redis, pool=new_pool(database), channels=channels, clock=SystemClock(), keys=Keys()
     )
-    parts = made.parts(KeyRing.parse(SecretStr(f"operator={KEY}")))
-    once = OnceInRedis(redis, Keys())
-    return replace(parts, confirm=Confirmations(parts.name, [b"never used"], SystemClock(), once))
+    return made.parts(KeyRing.parse(SecretStr(f"operator={KEY}")), state_keys=SEALS)
 
 
 def channel(service: Service) -> ServiceParts:

@@ -15,6 +15,17 @@ COMMANDS = (
             option("--result", "ok, or an error's code"),
             *PAGE,
         ),
-        rows("entries", "at", "service", "caller", "role", "operation", "result", "made", "arguments"),
+        rows(
+            "entries",
+            "at",
+            "service",
+            "caller",
+            "role",
+            "by_token",
+            "operation",
+            "result",
+            "made",
+            "arguments",
+        ),
     ),
 )

@@ -10,7 +10,7 @@ import pytest
 
 from launcher.__main__ import main
 from tests.e2e.agent import delivered, reply, turn_of
-from tests.system import System
+from tests.system import System, patiently
 
 pytestmark = pytest.mark.e2e
 
@@ -67,6 +67,26 @@ def test_a_body_that_nobody_could_read_is_mended_replayed_and_traced(
     ]
     assert [one["reason"] for one in trace["dead_letters"]] == ["not_found", "unknown_payload"]
     assert "purged: 1" in eldoleado("dead", "purge", letter, "--yes")
+
+
+@pytest.mark.promise("confirmed")
+@pytest.mark.promise("audited")
+def test_the_hub_asks_a_guarded_key_and_writes_its_call_down(
+    system: System, customer: str, eldoleado: Eldoleado
+) -> None:
+    body = {"channel": "avito", "chat_id": f"stranger-to-{customer}", "text": "Здравствуйте"}
+    send, key = f"{system.url('orchestrator')}/api/messages/send", {"X-API-Key": system.keys["agent"]}
+    answer = httpx.post(send, json=body, headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (428, "confirmation_required")
+
+    sought = ("audit", "--operation", "send_message", "--result", "confirmation_required")
+    found: list[dict[str, Any]] = []
+    for _ in patiently(20):
+        if found := json.loads(eldoleado(*sought, "--json"))["entries"]:
+            break
+    [entry] = found
+    assert (entry["service"], entry["caller"], entry["role"]) == ("hub", "agent", "agent")
+    assert entry["arguments"] in eldoleado(*sought)
 
 
 def _event(customer: str) -> dict[str, Any]:

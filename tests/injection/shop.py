@@ -45,6 +45,7 @@ from tests.contract.vendor_side import SIDES, VendorSide
 from tests.injection.messengers import Messengers
 from tests.injection.places import DOORS, Door
 from tests.integration.intake_fixture import connect, open_inbox
+from tests.servers import SEALS
 
 KEYS = Keys()
 _SILENCE = 1.0
@@ -273,7 +274,7 @@ async def opened(redis_url: str, database_url: str, folder: Path) -> AsyncIterat
         inbox = await stack.enter_async_context(open_inbox(redis_url, folder))
         channels = Channels(outside.urls(*(door.channel for door in DOORS)), http)
         made = Orchestrator(own, redis=redis, pool=pool, channels=channels, clock=SystemClock(), keys=KEYS)
-        parts = made.parts(KeyRing.parse(SecretStr("operator=operator-key-0123456789")))
+        parts = made.parts(KeyRing.parse(SecretStr("operator=operator-key-0123456789")), state_keys=SEALS)
         app = build_app(parts)
         messengers = {door.channel: Messenger(redis, inbox, door.channel) for door in DOORS}
         await stack.enter_async_context(app.router.lifespan_context(app))

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -15,10 +14,8 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from core.app import build_app
-from core.audit import AuditStream
 from core.auth import KeyRing
 from core.clock import SystemClock
-from core.confirmation import Confirmations, OnceInRedis
 from core.keys import Keys
 from core.serve import _Server
 from core.state_keys import state_keys
@@ -30,6 +27,9 @@ from tests.integration.intake_fixture import connect
 from tests.system import _free_port
 
 KEY, AGENT_KEY = "operator-key-0123456789", "agent-key-0123456789"
+#: A person whose key asks for a yes, and a service of ours.
+CAREFUL_KEY, SERVICE_KEY = "careful-key-0123456789", "service-key-0123456789"
+RING = f"operator={KEY},bot={AGENT_KEY},olga:operator:guarded={CAREFUL_KEY},orchestrator={SERVICE_KEY}"
 
 
 class _Here(_Server):
@@ -83,11 +83,8 @@ async def replica(
             clock=SystemClock(),
             keys=Keys(),
         )
-        parts = hub.parts(KeyRing.parse(SecretStr(f"operator={KEY},bot={AGENT_KEY}")))
         seals = state_keys(SecretStr(""), SecretStr(KEY))
-        confirm = Confirmations(parts.name, seals, SystemClock(), OnceInRedis(redis, Keys()))
-        audit = AuditStream("hub", seals, redis, Keys(), SystemClock())
-        parts = replace(parts, state_keys=seals, confirm=confirm, audit=audit)
+        parts = hub.parts(KeyRing.parse(SecretStr(RING)), state_keys=seals)
         async with served(build_app(parts)) as url:
             yield url
 

@@ -130,6 +130,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("send_file", {"chat_id": STRANGER, "kind": "document", "file_base64": "JVBERi0xLjcK"}),
     ("send_bulk", {"chat_ids": [WROTE], "text": "Всем"}),
     ("delete_message", {"chat_id": WROTE, "message_id": "m1"}),
+    ("subscribe_webhook", {"url": "https://shop.example/webhook"}),
     ("unsubscribe_webhook", {"url": "https://shop.example/webhook"}),
 ]
 

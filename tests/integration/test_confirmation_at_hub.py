@@ -9,7 +9,7 @@ import pytest
 from mcp import Client
 
 from orchestrator.store.pool import Pool, new_pool
-from tests.integration.hub_server import AGENT_KEY, agent_of, replica, rest_of
+from tests.integration.hub_server import AGENT_KEY, CAREFUL_KEY, agent_of, replica, rest_of
 from tests.integration.test_confirmation import Person, text_of, token_of
 from tests.integration.test_resolve_scene import Scene, message
 
@@ -89,6 +89,23 @@ async def test_an_erasure_by_a_guarded_key_waits_for_a_yes(redis_url: str, datab
 
     assert (first.status_code, second.status_code) == (428, 403)
     assert second.json()["code"] == "forbidden"
+
+
+@pytest.mark.promise("confirmed")
+async def test_a_yes_of_a_guarded_operator_erases(redis_url: str, database_url: str) -> None:
+    count = "SELECT count(*) FROM clients"
+    async with (
+        hubs(redis_url, database_url) as here,
+        rest_of(here.urls[0], CAREFUL_KEY) as first,
+        rest_of(here.urls[1], CAREFUL_KEY) as second,
+    ):
+        asked = await first.post("/api/clients/1/erase", json={"confirm": "1"})
+        assert (asked.status_code, await here.pool.fetchval(count)) == (428, 1)
+        body = {"confirm": "1", "confirm_token": asked.json()["confirm_token"]}
+        assert (await second.post("/api/clients/2/erase", json=body)).status_code == 428
+        erased = await second.post("/api/clients/1/erase", json=body)
+
+        assert (erased.status_code, await here.pool.fetchval(count)) == (200, 0)
 
 
 @pytest.mark.promise("confirmed")

@@ -38,6 +38,7 @@ from tests.integration.chats_fixture import SECOND, incoming, incoming_line
 from tests.integration.intake_fixture import connect, line_to
 from tests.integration.test_debounce import Desk
 from tests.integration.test_resolve_scene import Scene, message, scene
+from tests.servers import SEALS
 
 KEY = "operator-key-0123456789"
 LEASE = 120.0
@@ -768,7 +769,8 @@ async def house(redis_url: str, database_url: str, **more: Any) -> AsyncIterator
             clock=SystemClock(),
             keys=Keys(),
         )
-        app = build_app(orchestrator.parts(KeyRing.parse(SecretStr(f"operator={KEY}"))))
+        ring = KeyRing.parse(SecretStr(f"operator={KEY}"))
+        app = build_app(orchestrator.parts(ring, state_keys=SEALS))
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),

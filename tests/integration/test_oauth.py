@@ -296,6 +296,8 @@ WRONG: Mapping[str, Callable[[House], str]] = {
     "for ever": lambda at: at.signed(exp=None),
     "not yet": lambda at: at.signed(nbf=int(time.time()) + 300),
     "nobody": lambda at: at.signed(sub=None),
+    "a subject that no table can hold": lambda at: at.signed(sub="anna\0"),
+    "a subject that looks like another": lambda at: at.signed(sub="an\u200bna"),
     "alg none": _unsigned,
     "HS256 of the public key": _signed_with_the_public_key,
     "unknown kid": lambda at: at.signed(new_key("third")),

@@ -26,6 +26,7 @@ from tests.integration.intake_fixture import connect
 from tests.integration.test_confirmation import STRANGER, WROTE, House, text_of
 from tests.integration.test_confirmation import house as house
 from tests.integration.test_resolve_scene import Scene, message
+from tests.servers import SEALS
 from tests.tool_lists import SERVERS
 
 OPERATOR = Caller("anna", role="operator", mode="full")
@@ -106,7 +107,7 @@ class Hub:
     """The hub's operations on real engines, without its loops."""
 
     def __init__(self, made: Orchestrator, pool: Pool, redis: Redis) -> None:
-        parts = made.parts(KeyRing.parse(SecretStr(f"operator={KEY}")))
+        parts = made.parts(KeyRing.parse(SecretStr(f"operator={KEY}")), state_keys=SEALS)
         self.operations: dict[str, Operation] = {
             one.name: permitting(one, parts.confirm) for one in parts.operations
         }

@@ -543,6 +543,7 @@ async def test_reading_and_changing_reach_the_channel() -> None:
         ("delete_message", "c", "m"),
         ("react", "c", "m", "👍"),
         ("unsubscribe_webhook", "https://us/webhook"),
+        ("subscribe_webhook", "https://us/webhook"),
     ]
     assert results[3] == MediaLink(url="https://files/f/1")
 

@@ -1,12 +1,14 @@
 """A confirm_token is good for one caller, service, tool and the very arguments, for ten minutes, once."""
 
+import threading
 from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, Field
 
 from core.auth import Caller
-from core.confirmation import LIVES_SECONDS, Confirmations, canonical, question
+from core.call import Call, digest
+from core.confirmation import LIVES_SECONDS, Confirmations, question
 from core.errors import ConfirmationRequired
 from core.operations import Operation
 from tests.integration.chats_fixture import ManualClock
@@ -60,7 +62,7 @@ class Desk:
 
 async def token_of(confirm: Confirmations, given: dict[str, Any] = GIVEN, token: str = "") -> str:
     with pytest.raises(ConfirmationRequired) as caught:
-        await confirm(BOT, SEND, given, token)
+        await confirm(Call(BOT, SEND, given), token)
     assert "nothing was done" in caught.value.detail
     return str(caught.value.beside["confirm_token"])
 
@@ -70,7 +72,7 @@ async def test_the_same_call_with_the_token_passes_at_any_replica() -> None:
     desk = Desk()
     token = await token_of(desk.confirm)
 
-    await desk.replica()(BOT, SEND, dict(reversed(GIVEN.items())), token)
+    await desk.replica()(Call(BOT, SEND, dict(reversed(GIVEN.items()))), token)
 
 
 @pytest.mark.promise("confirmed")
@@ -93,7 +95,7 @@ async def test_another_call_with_the_token_is_asked_about_anew(
     token = await token_of(desk.confirm)
 
     with pytest.raises(ConfirmationRequired, match="given to somebody else, or for another call"):
-        await desk.replica(service=service)(caller, operation, GIVEN | more, token)
+        await desk.replica(service=service)(Call(caller, operation, GIVEN | more), token)
     assert desk.marks.used == {}
 
 
@@ -110,18 +112,18 @@ async def test_a_token_ends_after_ten_minutes() -> None:
     desk.clock.move(LIVES_SECONDS * 1000)
 
     with pytest.raises(ConfirmationRequired, match="has expired"):
-        await desk.confirm(BOT, SEND, GIVEN, token)
+        await desk.confirm(Call(BOT, SEND, GIVEN), token)
 
 
 @pytest.mark.promise("confirmed")
 async def test_one_yes_is_one_call() -> None:
     desk = Desk()
     token = await token_of(desk.confirm)
-    await desk.confirm(BOT, SEND, GIVEN, token)
+    await desk.confirm(Call(BOT, SEND, GIVEN), token)
 
     with pytest.raises(ConfirmationRequired, match="was used before") as caught:
-        await desk.confirm(BOT, SEND, GIVEN, token)
-    await desk.confirm(BOT, SEND, GIVEN, caught.value.beside["confirm_token"])
+        await desk.confirm(Call(BOT, SEND, GIVEN), token)
+    await desk.confirm(Call(BOT, SEND, GIVEN), caught.value.beside["confirm_token"])
 
 
 @pytest.mark.promise("confirmed")
@@ -130,8 +132,8 @@ async def test_a_repeat_under_an_idempotency_key_needs_no_second_yes() -> None:
     desk, given = Desk(), GIVEN | {"idempotency_key": "order-17"}
     token = await token_of(desk.confirm, given)
 
-    await desk.confirm(BOT, SEND, given, token)
-    await desk.confirm(BOT, SEND, given, token)
+    await desk.confirm(Call(BOT, SEND, given), token)
+    await desk.confirm(Call(BOT, SEND, given), token)
 
 
 @pytest.mark.promise("confirmed")
@@ -139,9 +141,9 @@ async def test_a_token_outlives_the_change_of_seals() -> None:
     desk = Desk(keys=KEYS[1:])
     token = await token_of(desk.confirm)
 
-    await desk.replica()(BOT, SEND, GIVEN, token)
+    await desk.replica()(Call(BOT, SEND, GIVEN), token)
     with pytest.raises(ConfirmationRequired):
-        await desk.replica(keys=KEYS[:1])(BOT, SEND, GIVEN, token)
+        await desk.replica(keys=KEYS[:1])(Call(BOT, SEND, GIVEN), token)
 
 
 def test_a_question_says_what_would_be_done_and_nothing_else() -> None:
@@ -169,5 +171,29 @@ def test_the_longest_text_is_quoted_whole() -> None:
     assert "б" * 20_000 in question(SEND, {"text": "б" * 20_000})
 
 
-def test_arguments_are_the_same_bytes_in_any_order() -> None:
-    assert canonical({"a": 1, "b": ["я", "\ud800"]}) == canonical({"b": ["я", "\ud800"], "a": 1})
+def test_arguments_have_the_same_digest_in_any_order_and_no_others_have_it() -> None:
+    given = {"a": 1, "b": ["я", "\ud800"], "c": ""}
+    others: list[dict[str, Any]] = [
+        {"a": "1"},
+        {"a": 11},
+        {"b": ["я\ud800"]},
+        {"b": ["я", ["\ud800"]]},
+        {"b": "я"},
+        {"c": []},
+        {"c": None},
+        {"d": ""},
+    ]
+
+    assert digest({name: given[name] for name in "cba"} | {"b": ("я", "\ud800")}) == digest(given)
+    assert len({digest(given), *(digest(given | other) for other in others)}) == len(others) + 1
+
+
+async def test_large_arguments_are_read_through_beside_the_event_loop() -> None:
+    """A file of 70 MB in base64 would hold up everybody else's calls."""
+    small, large = Call(BOT, SEND, GIVEN), Call(BOT, SEND, {"texts": ["б" * 20_000] * 10})
+    threads = threading.active_count()
+    await small.digest()
+    assert threading.active_count() == threads
+
+    assert await large.digest() == digest(large.given)
+    assert threading.active_count() == threads + 1

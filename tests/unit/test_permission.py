@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import httpx
 import httpx2
@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from core.app import ServiceParts, build_app, build_server
 from core.auth import Caller, KeyRing, current_caller
+from core.call import Call
 from core.errors import Rejected
 from core.observability import Metrics
 from core.operations import Operation, Risk
@@ -26,7 +27,7 @@ from core.permission import CONFIRMED, refusal
 from core.resources import ResourceOf
 
 URL = "http://127.0.0.1:8765"
-RISKS: Sequence[Risk] = ("read", "status", "work", "answer", "change", "send", "bulk", "delete", "erase")
+RISKS: Sequence[Risk] = get_args(Risk)
 READS = {"read", "status", "export"}
 #: What each key may use of a shop that has one operation of every risk, and a read that needs another scope.
 MAY: Mapping[str, set[str]] = {
@@ -36,7 +37,7 @@ MAY: Mapping[str, set[str]] = {
     "looks2:operator:read_only:read": {"read", "status"},
     "answers:agent:guarded:read+answer": {"read", "status", "work", "answer"},
     "mailer:agent:full:send": {"send", "bulk"},
-    "manages:operator:full:manage": {"change", "delete", "erase", "export"},
+    "manages:operator:full:manage": {"change", "redirect", "delete", "erase", "export"},
     "blind:agent:read_only:answer": set(),
 }
 
@@ -79,11 +80,9 @@ class Shop:
 
         return Operation(name, name, "POST", f"/api/{name}", run, risk, **more)
 
-    async def _confirm(
-        self, caller: Caller, operation: Operation, given: Mapping[str, Any], token: str
-    ) -> None:
-        self.asked.append((caller.name, operation.name, dict(given)))
-        if given["times"] > 1:
+    async def _confirm(self, call: Call, token: str) -> None:
+        self.asked.append((call.caller.name, call.operation.name, dict(call.given)))
+        if call.given["times"] > 1:
             raise Rejected("Not so often.")
 
     async def _stream(self, _: Request) -> Response:

@@ -31,7 +31,7 @@ OURS: dict[str, str] = {
         renew_at reopened_at replayed_at send_at sent_at since snoozed_until started_at undone_at until
         updated_at paused_until waiting_since
     """,
-    "tokens and cursors that we made": "lease_token next_cursor AppealToken.token token_id",
+    "tokens and cursors that we made": "lease_token next_cursor AppealToken.token token_id Entry.by_token",
     "phones, kept as E.164 only": "phone client_phone",
     "addresses of the messenger's files, or of ours: no blank can stand in one": """
         avatar_url file_urls image_url image_urls voice_url ExportedFile.url MediaLink.url TurnFile.url
@@ -50,7 +50,7 @@ OURS: dict[str, str] = {
     "what our own code calls things, and what it counted or hashed": """
         Entry.id Entry.service Entry.role Entry.operation Entry.arguments Entry.result
     """,
-    "ids of ours; what is none is left out": "Entry.made",
+    "ids of ours; what is none is left out": "Entry.made Entry.token_appeal",
     "sentences of ours": "next_step MessageTrace.now AgentWebhookState.error",
     "what a program of ours reads and marks before a model sees it": "Replayed.why",
     "a person's file for a person: whole, for operators only, and no tool": """

@@ -1,9 +1,11 @@
 -- name: keep_audit
-INSERT INTO audit (id, at, service, caller, role, operation, arguments, result, made)
-SELECT id, at, service, caller, role, operation, arguments, result, made
+INSERT INTO audit (
+    id, at, service, caller, role, by_token, token_appeal, operation, arguments, result, made
+)
+SELECT id, at, service, caller, role, by_token, token_appeal, operation, arguments, result, made
 FROM jsonb_to_recordset($1::jsonb) AS t (
-    id uuid, at timestamptz, service text, caller text, role text, operation text, arguments text, result text,
-    made jsonb
+    id uuid, at timestamptz, service text, caller text, role text, by_token text, token_appeal text,
+    operation text, arguments text, result text, made jsonb
 )
 ON CONFLICT (id) DO NOTHING
 
