@@ -22,6 +22,7 @@ from core.apps import View, apps_of, for_views, metas_of, models_tools, used_by
 from core.audit import NO_AUDIT, Audit
 from core.auth import ApiKeyAsBearer, FoundCaller, KeyRing, RequireKey, Scope
 from core.completion import Completers, add_completion
+from core.elicitation import remember_round
 from core.fence import NO_FENCE, Fence
 from core.fenced_requests import FencedRequests
 from core.listening import Listening
@@ -144,6 +145,7 @@ def _server(parts: ServiceParts) -> MCPServer:
         request_state_security=RequestStateSecurity(keys=parts.state_keys) if parts.state_keys else None,
         log_level="WARNING",
     )
+    server.middleware.insert(0, remember_round)
     guard.let_pass(parts.fixtures(server))
     known = [*operations, *(one.operation for one in parts.resources)]
     server.knows(known, parts.prompts, fence=parts.fence)

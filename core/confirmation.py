@@ -27,7 +27,9 @@ from core.keys import Keys
 from core.operations import Operation
 from core.untrusted import one_line
 
+#: Of a token; the state of a round lives as long (mcp.server.request_state).
 LIVES_SECONDS = 600
+_CLOCKS_DIFFER = 60
 _PURPOSE = b"eldoleado: confirmation"
 _TOKEN = re.compile(r"([0-9]{1,12})\.([0-9a-f]{16})\.([\w-]{43})", re.ASCII)
 _PLAIN = re.compile(r"[\w@.:+-]{1,100}", re.ASCII)
@@ -35,6 +37,7 @@ _PLAIN = re.compile(r"[\w@.:+-]{1,100}", re.ASCII)
 _SHOWN = 10
 
 _consent: ContextVar[bool | None] = ContextVar("consent", default=None)
+_round: ContextVar[str] = ContextVar("round", default="")
 
 
 class Once(Protocol):
@@ -80,6 +83,16 @@ class Confirmations:
             said = f"{why}{operation} waits for a yes, and nothing was done."
             raise ConfirmationRequired(said, confirm_token=self._new(digest))
 
+    async def is_new(self, given: Mapping[str, Any]) -> bool:
+        """Whether a person's yes within this call is used for the first time: a host may send its last round
+        again. With an idempotency_key that sends nothing anew. Raises StorageDown.
+        """
+        state = _round.get()
+        if not state or given.get("idempotency_key"):
+            return True
+        mark = hashlib.sha256(state.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return await self._once.first(mark, LIVES_SECONDS + _CLOCKS_DIFFER)
+
     async def _fault(self, token: str, digest: bytes, *, once: bool) -> str:
         """What is wrong with the token, in words; "" when it is good."""
         if not token:
@@ -108,6 +121,16 @@ class Confirmations:
 def consent() -> bool | None:
     """What a person said who was asked within this call; None: nobody was asked."""
     return _consent.get()
+
+
+@contextmanager
+def within_round(state: str) -> Iterator[None]:
+    """What is called inside came with this sealed state of the round before, in which a person was asked."""
+    token = _round.set(state)
+    try:
+        yield
+    finally:
+        _round.reset(token)
 
 
 @contextmanager

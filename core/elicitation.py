@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any
 
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from pydantic import BaseModel, Field
 
-from core.confirmation import said
+from core.confirmation import said, within_round
 from core.errors import ChannelError
 from core.operations import Operation, Question
 
@@ -23,6 +24,12 @@ class Yes(BaseModel):
     """A person's answer."""
 
     yes: bool = Field(description="Do exactly this?")
+
+
+async def remember_round(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Middleware of MCP, outside of what opens the state of a round: sealed, it is another one each time."""
+    with within_round(str((ctx.params or {}).get("requestState") or "")):
+        return await call_next(ctx)
 
 
 def add_question(call: Callable[..., Any], operation: Operation) -> list[inspect.Parameter]:

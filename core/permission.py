@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 from mcp import MCPError
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -37,6 +37,14 @@ CONFIRMED: frozenset[Risk] = frozenset({"redirect", "send", "bulk", "delete", "e
 #: Asked before a guarded caller's operation of such a risk runs, with the confirm_token that came with the
 #: call; raises to stop.
 Confirm = Callable[[Call, str], Awaitable[None]]
+
+
+@runtime_checkable
+class KnowsAnswers(Protocol):
+    """A Confirm that tells a person's yes within a call from the same one sent again."""
+
+    async def is_new(self, given: Mapping[str, Any]) -> bool: ...
+
 
 _TOKEN = inspect.Parameter(
     "confirm_token",
@@ -117,7 +125,8 @@ class _Door:
         said = consent()
         if said is False:
             raise Declined
-        if not said and await self._waits(caller, given):
+        agreed = said is not None and await self._is_new(given)
+        if not agreed and await self._waits(caller, given):
             await self._confirm(call, confirm_token)
         return await self._operation.run(**given)
 
@@ -140,6 +149,10 @@ class _Door:
         except NotPermitted:
             return True
         return False
+
+    async def _is_new(self, given: Mapping[str, Any]) -> bool:
+        """Whether a person's yes is good for this call."""
+        return not isinstance(self._confirm, KnowsAnswers) or await self._confirm.is_new(given)
 
     async def _waits(self, caller: Caller, given: Mapping[str, Any]) -> bool:
         """Whether this call needs a yes."""

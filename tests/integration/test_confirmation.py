@@ -14,7 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import ElicitResult, TextContent
 from pydantic import SecretStr
 from starlette.applications import Starlette
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from core.app import build_app, build_server
 from core.auth import Caller, current_caller
@@ -54,6 +54,7 @@ class House:
         self.parts = [self._service(redis_url, folder / str(number)).parts() for number in range(2)]
         self.replicas: Sequence[Starlette] = [build_app(one) for one in self.parts]
         self._turns = cycle(self.replicas)
+        self.heard: list[tuple[Any, bytes]] = []
 
     def _service(self, redis_url: str, folder: Path) -> ChannelService[VendorSettings, Any]:
         settings = ServiceSettings(
@@ -69,7 +70,20 @@ class House:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await next(self._turns)(scope, receive, send)
+        async def heard() -> Message:
+            message = await receive()
+            if message.get("body"):
+                self.heard.append((scope["headers"], message["body"]))
+            return message
+
+        await next(self._turns)(scope, heard, send)
+
+    async def hears_again(self) -> httpx.Response:
+        """The last round of a call, as a host sends it that lost the answer."""
+        headers, body = next(one for one in reversed(self.heard) if b'"tools/call"' in one[1])
+        transport = httpx.ASGITransport(app=self)
+        async with httpx.AsyncClient(transport=transport) as http:
+            return await http.post(f"{URL}/mcp", headers=headers, content=body)
 
     @property
     def done(self) -> list[tuple[str, ...]]:
@@ -215,6 +229,31 @@ async def test_a_client_that_can_ask_is_asked_within_the_call_over_replicas(
     assert len(house.done) == len(person.asked) == 1
     assert name in person.asked[0]
     assert all(f"“{given[one]}”" in person.asked[0] for one in ("text",) if one in given)
+
+
+@pytest.mark.promise("confirmed")
+@pytest.mark.parametrize(("name", "given"), CALLS)
+async def test_a_yes_within_a_call_is_good_once(house: House, name: str, given: dict[str, Any]) -> None:
+    """The last round comes again, at the other replica: nothing is done a second time."""
+    async with house.model(elicitation_callback=Person("accept")) as model:
+        assert not (await model.call_tool(name, given)).is_error
+        again = await house.hears_again()
+
+    assert "confirmation_required: " in again.text
+    assert len(house.done) == 1
+
+
+@pytest.mark.promise("confirmed")
+async def test_a_yes_is_good_for_a_repeat_that_sends_nothing_anew(house: House) -> None:
+    given = {"chat_id": STRANGER, "text": "Здравствуйте", "idempotency_key": "k-1"}
+    async with house.model(elicitation_callback=Person("accept")) as model:
+        first = await model.call_tool("send_message", given)
+        again = await house.hears_again()
+
+    assert not first.is_error
+    told = again.json()["result"]["structuredContent"]
+    assert told == {**(first.structured_content or {}), "duplicate": True}
+    assert len(house.done) == 1
 
 
 @pytest.mark.promise("confirmed")
