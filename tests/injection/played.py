@@ -230,7 +230,9 @@ async def _do(shop: Shop, played: Played) -> None:
 
 
 async def _look_back(shop: Shop, played: Played, outside: Messengers) -> None:
-    for tool, of in {"list_appeals": {"status": "all"}, "dead_letters": {}, "list_clients": {}}.items():
+    paged = ("list_appeals", "list_clients", "list_paused", "dead_letters")
+    for tool in paged:
+        of = {"status": "all"} if tool == "list_appeals" else {}
         cursor = ""
         while True:
             page = await shop.look(tool, limit=100, cursor=cursor, **of)
@@ -238,7 +240,7 @@ async def _look_back(shop: Shop, played: Played, outside: Messengers) -> None:
             cursor = page["next_cursor"]
             if not cursor:
                 break
-    for name in ("show_inbox", "list_paused", "waiting_turns"):
+    for name in ("show_inbox", "waiting_turns"):
         played.shown.append(("everybody", name, await shop.look(name)))
     played.shown.append(("everybody", "resources/read inbox", await shop.read("inbox://turns")))
     for messenger in shop.messengers.values():
