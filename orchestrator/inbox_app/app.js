@@ -10,7 +10,13 @@ let ended = false;
 
 const lineOf = (id) => state.lines.find((one) => one.appeal_id === id);
 const draftOf = (id) => drafts.get(id) ?? drafts.set(id, new Draft()).get(id);
-const current = () => state.talk?.conversations[0];
+const current = () => ours(state.talk?.conversations[0]);
+
+/** A turn that was taken here, for a draft that stands here, is taken by nobody else. */
+function ours(line) {
+  const taken = line && drafts.get(line.appeal_id)?.lease?.turn_id === line.turn_id && line.taken_by === state.you.name;
+  return taken ? { ...line, taken_by: "" } : line;
+}
 
 /** Take an answer of show_inbox in: the list, or one conversation. */
 function take(shown, appeal) {
@@ -112,6 +118,7 @@ function drawAnswer() {
   at("send").setAttribute("aria-disabled", String(draft.busy || !draft.text.trim()));
   at("send").textContent = t(draft.busy ? "sending" : draft.uncertain ? "resend" : "send");
   at("another").hidden = draft.busy || !draft.uncertain;
+  at("anyway").hidden = Boolean(silent) || draft.busy || draft.uncertain || !draft.yes;
   if (at("outcome").textContent !== draft.outcome) at("outcome").textContent = draft.outcome;
 }
 
@@ -146,11 +153,11 @@ function close() {
 }
 
 /** Once for each press that means something: while it goes on, and without words, a press is nothing. */
-async function send() {
+async function send(yes) {
   const line = current();
   const draft = draftOf(line.appeal_id);
   if (draft.busy || !draft.text.trim()) return;
-  Object.assign(draft, { busy: true, outcome: "" });
+  Object.assign(draft, { busy: true, outcome: "", yes });
   drawAnswer();
   try {
     await say(host, state.you, line, draft);
@@ -159,12 +166,21 @@ async function send() {
     tell(t("done_send"));
   } catch (error) {
     draft.uncertain = !(error instanceof Refused);
-    draft.outcome = draft.uncertain ? t("uncertain") : error.message;
+    if (!draft.uncertain) draft.yes = error.token ?? "";
+    draft.outcome = draft.uncertain ? t("uncertain") : draft.yes ? unasked(line) : error.message;
   }
   draft.busy = false;
   if (current()) drawAnswer();
   await lookAnew();
   setTimeout(refresh, 1_000);
+}
+
+const unasked = (line) => t("confirmation_required", { where: `${line.channel}, ${line.chat_id}` });
+
+/** Press Send: a yes is said again only where nobody knows what became of the words that it was said to. */
+function sendOnce() {
+  const draft = draftOf(state.open);
+  return send(draft.uncertain ? draft.yes : "");
 }
 
 /** Ask for the words that go with a deed, and whether it is meant; null: ask no more. */
@@ -185,16 +201,19 @@ async function act() {
   if (busy) return;
   if (deed.needed && !words) return at("ask-text").focus();
   asking.busy = true;
+  const draft = draftOf(appeal);
   try {
-    const lease = deed.leased ? await leaseOf(host, current().turn_id) : {};
-    const answer = await host.call(deed.tool, { ...lease, ...deed.given(words) });
+    if (deed.leased) draft.lease ??= await leaseOf(host, current().turn_id);
+    const answer = await host.call(deed.tool, { ...(deed.leased && draft.lease), ...deed.given(words) });
     if (deed.leased && answer.status !== "handed_off") throw new Refused(answer.next_step);
+    if (deed.leased) draft.lease = null;
     tell(t("done", { deed: t(deed.name) }));
     if (asking?.deed === deed) ask(null);
   } catch (error) {
-    draftOf(appeal).outcome = error instanceof Refused ? error.message : t("uncertain_deed");
+    draft.outcome = error instanceof Refused ? error.message : t("uncertain_deed");
+    if (deed.leased) await draft.giveBack(host);
     if (asking?.deed === deed) asking.busy = false;
-    drawAnswer();
+    if (current()) drawAnswer();
   }
   await lookAnew();
 }
@@ -263,21 +282,30 @@ function heedPerson() {
   at("again").addEventListener("click", refresh);
   at("back").addEventListener("click", close);
   at("larger").addEventListener("click", () => host.request("ui/request-display-mode", { mode: "fullscreen" }).catch(() => {}));
-  at("send").addEventListener("click", send);
+  at("send").addEventListener("click", sendOnce);
+  at("anyway").addEventListener("click", () => {
+    send(draftOf(state.open).yes);
+    at("text").focus();
+  });
   at("ask-yes").addEventListener("click", act);
   at("ask-no").addEventListener("click", () => ask(null));
   at("another").addEventListener("click", () => {
-    draftOf(state.open).over();
-    draftOf(state.open).outcome = "";
+    const draft = draftOf(state.open);
+    state.talk.conversations[0] = current(); // free, as the next look will show
+    draft.giveBack(host).then(lookAnew);
+    draft.over();
+    draft.outcome = "";
     drawAnswer();
     at("text").focus();
   });
   at("text").addEventListener("input", () => {
-    draftOf(state.open).text = at("text").value;
+    const draft = draftOf(state.open);
+    draft.text = at("text").value;
+    if (draft.yes) Object.assign(draft, { yes: "", outcome: "" });
     drawAnswer();
   });
   at("text").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) sendOnce();
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") asking ? ask(null) : state.open && close();

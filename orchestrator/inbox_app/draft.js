@@ -5,6 +5,8 @@ class Draft {
   uncertain = false;
   outcome = "";
   lease = null;
+  /** What the hub wants to hear back with the same words before it sends them; "": nothing. */
+  yes = "";
   #key = "";
   #meant = "";
 
@@ -19,6 +21,14 @@ class Draft {
     this.#meant = this.#key = "";
     this.uncertain = false;
     this.lease = null;
+    this.yes = "";
+  }
+
+  /** Give the turn back that was taken for these words; where that fails, its time ends by itself. */
+  async giveBack(host) {
+    const lease = this.lease;
+    this.lease = null;
+    if (lease) await host.call("release_turn", lease).catch(() => {});
   }
 }
 
@@ -30,7 +40,8 @@ function newKey() {
 /** Say it: as a person beside the AI, or as the AI in the turn that waits. Throws Refused or NoAnswer. */
 async function say(host, you, line, draft) {
   const chat = { channel: line.channel, account: line.account, chat_id: line.chat_id };
-  const letter = { ...chat, text: draft.text, idempotency_key: draft.key };
+  const yes = draft.yes ? { confirm_token: draft.yes } : {};
+  const letter = { ...chat, text: draft.text, idempotency_key: draft.key, ...yes };
   if (you.speaks_as === "operator") return host.call("send_message", { ...letter, sender: "operator" });
   if (!line.turn_id && !draft.lease) return host.call("send_message", letter);
   draft.lease ??= await leaseOf(host, line.turn_id);

@@ -3,6 +3,13 @@ const PATIENCE = 60_000;
 
 /** The hub said no, in words for people; nothing was done. */
 class Refused extends Error {}
+/** The hub waits for a yes: the same again with the token. */
+class NeedsYes extends Refused {
+  constructor(token) {
+    super("");
+    this.token = token;
+  }
+}
 /** No answer came: nobody knows whether anything was done. */
 class NoAnswer extends Error {}
 
@@ -87,5 +94,7 @@ function facts(result) {
 function refusal(text) {
   if (text.startsWith("Error executing tool")) return new NoAnswer(text);
   const code = text.split(":", 1)[0];
+  const [token] = (code === "confirmation_required" && text.match(/\d+\.[0-9a-f]{16}\.[\w-]{43}/)) || [];
+  if (token) return new NeedsYes(token);
   return new Refused(known(code) ? t(code) : t("refused", { words: text }));
 }

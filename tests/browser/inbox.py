@@ -1,7 +1,7 @@
 """The inbox in a host of MCP Apps, by what a person finds in it, over the real hub."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ _SHOWS_APPS = advertise("io.modelcontextprotocol/ui", {"mimeTypes": ["text/html;
 class HubOfHost:
     """The host's MCP client, which connects anew for each call, in a thread of its own.
 
-    `lose` names tools whose answers are lost after the call was made.
+    `lose` names tools whose answers are lost after the call was made; `meanwhile` is what happens once, just
+    before a tool is called: what it raises, the host is told instead of an answer.
     """
 
     def __init__(self, portal: BlockingPortal, url: str, key: str) -> None:
@@ -34,9 +35,12 @@ class HubOfHost:
         self._headers = {"Authorization": f"Bearer {key}"}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.lose: set[str] = set()
+        self.meanwhile: dict[str, Callable[[], None]] = {}
 
     def ask(self, what: str, *given: Any) -> Any:
         """What the page of the host wants: `tools`, `page` of a URI, or `call` of a tool."""
+        if what == "call" and (happens := self.meanwhile.pop(given[0], None)):
+            happens()
         return self._portal.call(self._ask, what, *given)
 
     async def _ask(self, what: str, *given: Any) -> Any:

@@ -9,8 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 import redis
+from anyio.from_thread import start_blocking_portal
 
 from core.keys import Keys
 from launcher.engines import Engines
@@ -37,8 +39,14 @@ def system(
     """One messenger and no agent: people answer."""
     folder = tmp_path_factory.mktemp("inbox")
     with database(engines) as url:
-        # Names come from the messenger, which may be slow on a busy machine.
-        made = System(folder, redis_url=empty_redis(engines), database_url=url, ENRICHMENT_SECONDS="15")
+        # Names come from the messenger, which may be slow on a busy machine. No turn ends by its time.
+        made = System(
+            folder,
+            redis_url=empty_redis(engines),
+            database_url=url,
+            ENRICHMENT_SECONDS="15",
+            TURN_LEASE_SECONDS="120",
+        )
         with running(made):
             made.start_all()
             yield made
@@ -282,6 +290,144 @@ def test_an_agents_key_answers_as_the_ai_and_takes_the_turn_first(
     assert shown(system, customer, 1) == ["3 500 ₽."]
     [line] = system.get("orchestrator", "/api/inbox", appeal_id=case)["conversations"]
     assert (line["waiting_since"], line["paused"], line["last_sender"]) == ("", False, "agent")
+
+
+@pytest.mark.promise("inbox-rights")
+def test_an_agents_key_answers_on_when_the_customer_has_written_on(
+    host: Callable[..., "Inbox"], system: System, customer: str
+) -> None:
+    """The turn is this key's then, and its own name must not shut it out."""
+    case = written(system, customer, "Сколько стоит экран?")
+    inbox = host("agent")
+    inbox.show(case)
+    inbox.hub.meanwhile["reply"] = lambda: written_on(system, customer, case, "И чехол")
+    inbox.answer("3 500 ₽.")
+    inbox.says("Not sent: the customer wrote on meanwhile.")
+    inbox.view.locator("#messages").get_by_text("И чехол").wait_for()
+
+    assert line_of(system, case)["taken_by"] == "agent"
+    assert inbox.view.get_by_label("Your answer").input_value() == "3 500 ₽."
+    assert inbox.deeds() == ["Hand over to a person", "Add a note", "Close the case"]
+    inbox.answer("3 500 ₽, чехол 900 ₽.")
+    inbox.says("Accepted for sending.")
+    assert shown(system, customer, 1) == ["3 500 ₽, чехол 900 ₽."]
+
+
+@pytest.mark.promise("inbox-rights")
+def test_an_answer_that_is_given_up_gives_its_turn_back(
+    host: Callable[..., "Inbox"], system: System, customer: str
+) -> None:
+    case = written(system, customer, "Сколько стоит экран?")
+    inbox = host("agent")
+    inbox.show(case)
+    inbox.hub.meanwhile["reply"] = never_arrives
+    inbox.answer("3 500 ₽.")
+    inbox.says("nobody knows whether it was accepted")
+    taken = line_of(system, case)["taken_by"]
+    inbox.press("Write another one")
+
+    assert taken == "agent"
+    is_free(inbox, system, case)
+    inbox.answer("4 000 ₽.")
+    inbox.says("Accepted for sending.")
+    assert shown(system, customer, 1) == ["4 000 ₽."]
+
+
+@pytest.mark.promise("inbox-rights")
+def test_a_handing_over_that_fails_gives_the_turn_back(
+    host: Callable[..., "Inbox"], system: System, customer: str
+) -> None:
+    case = written(system, customer, "Позовите человека")
+    inbox = host("agent")
+    inbox.show(case)
+    inbox.hub.meanwhile["hand_off"] = never_arrives
+    inbox.press("Hand over to a person")
+    asked = inbox.view.locator("#ask")
+    asked.get_by_role("textbox").fill("просит человека")
+    asked.get_by_role("button", name="Hand over to a person").click()
+    inbox.says("nobody knows whether it was done")
+
+    is_free(inbox, system, case)
+    inbox.show(case)
+    inbox.does("Hand over to a person", "просит человека")
+    inbox.says("agent handed it over: it waits for a person until")
+
+
+@pytest.mark.promise("inbox-rights")
+def test_what_waits_for_a_yes_is_sent_all_the_same_by_a_button(
+    host: Callable[..., "Inbox"], system: System, customer: str
+) -> None:
+    """The yes is to these words: after a change it is asked for again."""
+    case = written(system, customer, "Сколько стоит экран?")
+    inbox = host("agent")
+    inbox.show(case)
+    inbox.answer("3 500 ₽.")
+    inbox.says("Accepted for sending.")
+    assert shown(system, customer, 1) == ["3 500 ₽."]
+    inbox.gone("you take the turn that waits", "#answer")
+    came_another_way(system, case)
+    anyway = inbox.view.get_by_role("button", name="Send all the same")
+
+    inbox.answer("Готово.")
+    inbox.says(f"in this chat (avito, {line_of(system, case)['chat_id']}) nobody has written to us yet")
+    anyway.wait_for()
+    inbox.view.get_by_label("Your answer").fill("Готово, приходите.")
+    anyway.wait_for(state="hidden")
+    inbox.press("Send")
+    anyway.click()
+    inbox.view.locator("#messages").get_by_text("Готово, приходите.").wait_for()
+
+    assert shown(system, customer, 2) == ["3 500 ₽.", "Готово, приходите."]
+    tokens = [bool(given.get("confirm_token")) for name, given in inbox.hub.calls if name == "send_message"]
+    assert tokens == [False, False, True]
+
+
+def never_arrives() -> None:
+    raise ConnectionError("the call was lost")
+
+
+def line_of(system: System, case: str) -> dict[str, Any]:
+    """The case in the inbox."""
+    [line] = system.get("orchestrator", "/api/inbox", appeal_id=case)["conversations"]
+    return dict(line)
+
+
+def written_on(system: System, customer: str, case: str, text: str) -> None:
+    """The customer has written once more, and the hub knows it."""
+    system.write(customer, text=text)
+    for _ in patiently(20):
+        said = system.get("orchestrator", "/api/inbox", appeal_id=case)["messages"]
+        if text in [one["text_untrusted"] for one in said]:
+            return
+    raise AssertionError(f"{text} did not come")
+
+
+def is_free(inbox: "Inbox", system: System, case: str) -> None:
+    """The turn waits, and nobody has it, once the page's own calls have been let through."""
+    for _ in patiently(20):
+        inbox.page.evaluate("0")
+        line = line_of(system, case)
+        if line["turn_id"] and not line["taken_by"]:
+            return
+    raise AssertionError(f"{line['taken_by'] or 'nobody'} has it")
+
+
+def came_another_way(system: System, case: str) -> None:
+    """As if the customer had filled in a form and were answered here: they never wrote in this chat."""
+    url = system.environment("orchestrator")["DATABASE_URL"]
+
+    async def moved() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(
+                "UPDATE messages_history SET channel = 'form' WHERE appeal_id = $1 AND sender = 'customer'",
+                int(case),
+            )
+        finally:
+            await connection.close()
+
+    with start_blocking_portal() as portal:
+        portal.call(moved)
 
 
 @pytest.mark.promise("inbox-rights")
