@@ -63,6 +63,7 @@ export class Backstage {
   build(names) {
     this.faultsOf = this.channel();
     this.boxes = {};
+    at("faults").dataset.channel = this.faultsOf;
     at("faults").replaceChildren(...names.map((name) => this.box(name)));
   }
 

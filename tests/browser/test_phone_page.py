@@ -133,7 +133,7 @@ def test_typing_edits_and_deletions_are_shown(
 @pytest.mark.parametrize("messenger", MESSENGERS)
 def test_every_fault_can_be_switched_on_and_off(phone: "Phone", messenger: str) -> None:
     phone.choose(messenger)
-    boxes = phone.page.get_by_role("checkbox")
+    boxes = phone.page.locator(f'#faults[data-channel="{messenger}"]').get_by_role("checkbox")
     boxes.first.wait_for()
     for box in [*boxes.all(), *boxes.all()]:
         with phone.page.expect_response(lambda answer: answer.request.method == "POST") as told:
