@@ -16,13 +16,16 @@ from tests.system import System, patiently, running
 pytestmark = pytest.mark.e2e
 
 CONVERSATIONS = 200
+#: Avito's pauses before it tries again, s: in sum longer than a restart takes on a busy machine.
+RETRIES = ",".join(["0.2", "0.5", *["1"] * 60])
 
 
 @pytest.fixture
 def system(engines: Engines, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Every service, on a database and a Redis of its own."""
+    folder = tmp_path_factory.mktemp("system")
     with database(engines) as url:
-        made = System(tmp_path_factory.mktemp("system"), redis_url=redis_url, database_url=url)
+        made = System(folder, redis_url=redis_url, database_url=url, SANDBOX_WEBHOOK_RETRIES=RETRIES)
         with running(made):
             made.start_all()
             yield made
